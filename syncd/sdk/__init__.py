@@ -1,0 +1,78 @@
+"""What a connector may import: the contract, the API client, authentication, paging, fakes and the contract suite."""
+
+from syncd.errors import (
+    AuthError,
+    ConfigError,
+    ConnectorError,
+    ContractError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    RejectedError,
+    TransientError,
+)
+from syncd.sdk.api import ApiClient, ErrorTable, Reply
+from syncd.sdk.auth import BasicAuth, BearerAuth, RenewableAuth
+from syncd.sdk.budget import Budget, Limits
+from syncd.sdk.connector import (
+    Command,
+    Connector,
+    ConnectorConfig,
+    ConnectorContext,
+    ConnectorSpec,
+    Cursor,
+    Deletes,
+    Delivery,
+    Identity,
+    Json,
+    OperationSpec,
+    Outcome,
+    Page,
+    Partitioned,
+    Receipt,
+    Record,
+    Role,
+    StreamSpec,
+)
+from syncd.sdk.guard import AddressGuard
+from syncd.sdk.tokens import MemoryTokens, Token, TokenStore
+
+__all__ = [
+    "AddressGuard",
+    "ApiClient",
+    "AuthError",
+    "BasicAuth",
+    "BearerAuth",
+    "Budget",
+    "Command",
+    "ConfigError",
+    "Connector",
+    "ConnectorConfig",
+    "ConnectorContext",
+    "ConnectorError",
+    "ConnectorSpec",
+    "ContractError",
+    "Cursor",
+    "Deletes",
+    "Delivery",
+    "ErrorTable",
+    "Identity",
+    "Json",
+    "Limits",
+    "MemoryTokens",
+    "OperationSpec",
+    "Outcome",
+    "OutcomeUnknownError",
+    "Page",
+    "Partitioned",
+    "RateLimitedError",
+    "Receipt",
+    "Record",
+    "RejectedError",
+    "RenewableAuth",
+    "Reply",
+    "Role",
+    "StreamSpec",
+    "Token",
+    "TokenStore",
+    "TransientError",
+]

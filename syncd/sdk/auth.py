@@ -1,0 +1,116 @@
+"""Credentials on the wire: bearer, basic, and grants that are renewed (client credentials, refresh token)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import httpx
+
+from syncd import log
+from syncd.errors import AuthError, TransientError
+from syncd.sdk.tokens import Token, TokenStore
+
+BasicAuth = httpx.BasicAuth
+_EARLY = timedelta(seconds=60)  # a grant this close to its end is renewed first
+Flow = Generator[httpx.Request, httpx.Response, None]
+
+
+class BearerAuth(httpx.Auth):
+    """A fixed token in the Authorization header, under `scheme`."""
+
+    def __init__(self, token: str, *, scheme: str = "Bearer") -> None:
+        self._value = f"{scheme} {token}"
+
+    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+        """Set the header."""
+        request.headers["Authorization"] = self._value
+        yield request
+
+
+class RenewableAuth(httpx.Auth):
+    """A grant that is renewed before its end and once after a refusal, by one thread of one process at a time.
+
+    `renew(grant)` builds the token request (`grant` None on the first time: client credentials need none, a refresh
+    token comes from the configuration); `parse(response)` returns the new grant or raises AuthError. A renewal without
+    a new refresh token keeps the old one. `seed` is the configured credential: when it changes, the stored grant is
+    void. `is_refused` says whether an answer means "grant not valid" (default: status 401); with `reads_success` it
+    is also shown 2xx answers, for vendors that put the refusal into a 200.
+    """
+
+    def __init__(
+        self,
+        store: TokenStore,
+        *,
+        seed: str,
+        renew: Callable[[Token | None], httpx.Request],
+        parse: Callable[[httpx.Response], Token],
+        now: Callable[[], datetime],
+        scheme: str = "Bearer",
+        is_refused: Callable[[httpx.Response], bool] = lambda response: response.status_code == 401,
+        reads_success: bool = False,
+    ) -> None:
+        self._store = store
+        self._seed = fingerprint(seed)
+        self._renew = renew
+        self._parse = parse
+        self._now = now
+        self._scheme = scheme
+        self._is_refused = is_refused
+        self._reads_success = reads_success
+
+    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+        """Send with a valid grant; after a refusal renew once and send again."""
+        token = self._current()
+        if token is None or self._is_ending(token):
+            token = yield from self._renewed(stale=token)
+        self._sign(request, token)
+        response = yield request
+        if response.status_code >= 400 or self._reads_success:
+            response.read()
+            if self._is_refused(response):
+                token = yield from self._renewed(stale=token)
+                self._sign(request, token)
+                yield request
+
+    def _sign(self, request: httpx.Request, token: Token) -> None:
+        request.headers["Authorization"] = f"{self._scheme} {token.access}"
+
+    def _current(self) -> Token | None:
+        token = self._store.load()
+        return token if token and token.seed == self._seed else None
+
+    def _is_ending(self, token: Token) -> bool:
+        return token.expires_at is not None and token.expires_at - _EARLY <= self._now()
+
+    def _renewed(self, stale: Token | None) -> Generator[httpx.Request, httpx.Response, Token]:
+        """Renew under the lease; take the winner's grant when another thread was faster."""
+        with self._store.lease():
+            stored = self._store.load()
+            current = stored if stored and stored.seed == self._seed else None
+            if current and (stale is None or current.access != stale.access) and not self._is_ending(current):
+                return current
+            response = yield self._renew(current)
+            response.read()
+            if response.status_code >= 500 or response.status_code == 429:
+                raise TransientError(f"the token endpoint answered {response.status_code}; the stored grant is kept")
+            fresh = self._parse(response)
+            fresh = replace(fresh, seed=self._seed, refresh=fresh.refresh or (current.refresh if current else None))
+            log.hide(fresh.access)
+            log.hide(fresh.refresh or "")
+            if self._store.swap(stored.version if stored else 0, fresh):
+                return fresh
+            return self._winner()
+
+    def _winner(self) -> Token:
+        token = self._current()
+        if token is None:
+            raise AuthError("the grant was replaced while it was renewed; run the command again")
+        return token
+
+
+def fingerprint(secret: str) -> str:
+    """Return a short digest that tells two configured credentials apart without showing them."""
+    return hashlib.blake2b(secret.encode(), digest_size=8, person=b"syncd-seed").hexdigest()
