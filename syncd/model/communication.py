@@ -105,7 +105,7 @@ class MilestoneLine(Line):
 
 
 class Progress(Line):
-    """Done and total by count and weight; `weight_unit` is "hours" when all counted tasks have an estimate, else "items".
+    """Done and total by count and weight; `weight_unit` is "hours" if all counted tasks have an estimate, else "items".
 
     Cancelled tasks count neither as done nor in the total. `*_this_period` compares with the start of the period.
     """
