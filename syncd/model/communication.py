@@ -5,6 +5,7 @@ Every number in it is a claim whose sources are named in `claims`. "Days" are wo
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from enum import StrEnum
 
@@ -45,8 +46,47 @@ class SourceState(Line):
     note: str = ""
 
 
+class Reason(StrEnum):
+    """Why an item that the last delivered record promised is not done; the first that holds."""
+
+    DELETED = "deleted"
+    LEFT_PROJECT = "left_project"  # no longer among the project's tasks
+    CANCELLED = "cancelled"
+    WAITS_FOR_CLIENT = "waits_for_client"
+    WAITS_FOR_THIRD_PARTY = "waits_for_third_party"
+    BLOCKED = "blocked"
+    MOVED = "moved"  # its due date is a later one now
+    IN_PROGRESS = "in_progress"
+    NOT_STARTED = "not_started"
+
+
+class Show(Line):
+    """What may leave, task by task: private by default, so an empty one lets only counts out.
+
+    A task is chosen by type and label, by both when both are given; None means any, and `"*"` names any value,
+    a missing one included. With neither given nothing is chosen. Of a chosen task only `fields` are shown.
+    Audiences of our own see everything.
+    """
+
+    types: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    fields: tuple[str, ...] = ("title", "status", "due_date")
+
+    def selects(self, type_: str | None, labels: Collection[str]) -> bool:
+        """Whether a task of this type with these labels may be shown by itself."""
+        if self.types is None and self.labels is None:
+            return False
+        by_type = self.types is None or "*" in self.types or type_ in self.types
+        by_label = self.labels is None or "*" in self.labels or not set(self.labels).isdisjoint(labels)
+        return by_type and by_label
+
+
 class Item(Line):
-    """One task as the record shows it. `owner` is a display name; `days_late` working days past `due_date`."""
+    """One task as the record shows it. `owner` is a display name; `days_late` working days past `due_date`.
+
+    `due_date` is the effective one: the task's own, else its milestone's. `was_due_date` is the date the last
+    delivered record promised. `reason` is a word of `Reason`: why something planned was not done.
+    """
 
     id: str
     key: str | None = None
@@ -61,10 +101,11 @@ class Item(Line):
     milestone: str | None = None
     start_date: date | None = None
     due_date: date | None = None
+    was_due_date: date | None = None
     completed_at: AwareDatetime | None = None
     days_late: int = 0
     age_days: int | None = None
-    reason: str | None = None
+    reason: Reason | None = None
     weight: float = 1.0
     visibility: Visibility = Visibility.INTERNAL
 
@@ -132,7 +173,7 @@ class DateMove(Line):
 
 
 class Correction(Line):
-    """A number of the last delivered record that later data showed to be wrong."""
+    """A number of the last delivered record that later data showed to be wrong; `what` is the claim's name."""
 
     what: str
     was: str
@@ -140,17 +181,25 @@ class Correction(Line):
 
 
 class SinceLast(Line):
-    """Differences to the last delivered record: what the client really received."""
+    """Differences to the last delivered record: what the client really received.
+
+    `promised` counts the items of its `next`, `kept` those of them that are done. `*_before` are its own numbers.
+    `is_quiet` says that nothing changed and no promise is open: two lines are enough.
+    """
 
     number: int
     delivered_at: AwareDatetime
     milestone_moves: list[DateMove] = Field(default_factory=list)
     done: int = 0
     added: int = 0
+    removed: int = 0
     newly_overdue: int = 0
+    done_count_before: int = 0
+    total_count_before: int = 0
     promised: int = 0
     kept: int = 0
     corrections: list[Correction] = Field(default_factory=list)
+    is_quiet: bool = False
 
 
 class Person(Line):
@@ -167,7 +216,8 @@ class CommunicationRecord(Line):
 
     The period is [`period_start`, `period_end`), aware UTC; `next_end` ends the period that `next` plans for.
     Lists hold all lines, longest-waiting or soonest first; a rendering cuts them. `claims` maps a claim's name
-    (`progress.done_count`) to the ids of the entities behind it. `content_hash` covers all but number and `made_at`.
+    (`progress.done_count`) to the ids of the entities behind it. `content_hash` covers what is said, not when: all
+    but id, number, author, state, `made_at` and the sources' `data_as_of`.
     """
 
     id: str
