@@ -1,0 +1,1 @@
+"""The cases of the contract suite; import them from `syncd.sdk.testing`."""
