@@ -49,12 +49,16 @@ class Reply:
     headers: httpx.Headers
     content: bytes
     url: str
+    _decoded: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def json(self) -> Any:
-        """The decoded body, None when it is empty; TransientError when it is not JSON (cut off on its way)."""
-        if not self.content:
-            return None
+        """The body, decoded once, None when it is empty; TransientError when it is not JSON (cut off on its way)."""
+        if not self._decoded:
+            self._decoded.append(self._decode() if self.content else None)
+        return self._decoded[0]
+
+    def _decode(self) -> Any:
         try:
             return msgspec.json.decode(self.content)
         except (msgspec.DecodeError, UnicodeDecodeError) as err:
@@ -187,13 +191,13 @@ class ApiClient:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, RateLimitedError):
             return 0.0  # the budget's cool-down makes everyone wait, this call included
-        return float(tenacity.wait_exponential_jitter(initial=0.5, max=30.0)(state))
+        return float((tenacity.wait_exponential(multiplier=0.5, max=30.0) + tenacity.wait_random(0.0, 1.0))(state))
 
     def _send(self, request: httpx.Request, *, repeatable: bool) -> Reply:
         with self._context.budget.slot(wait=self._context.wait):
             try:
                 reply = self._exchange(request)
-            except httpx.TransportError as err:
+            except httpx.RequestError as err:
                 raise self._lost(request, err, repeatable=repeatable) from err
         error = self._error(reply, request.method, repeatable=repeatable)
         if error is None:
@@ -234,8 +238,10 @@ class ApiClient:
                 )
         return b"".join(chunks)
 
-    def _lost(self, request: httpx.Request, err: httpx.TransportError, *, repeatable: bool) -> Exception:
+    def _lost(self, request: httpx.Request, err: httpx.RequestError, *, repeatable: bool) -> Exception:
         target = f"{request.method} {where(str(request.url))}"
+        if isinstance(err, httpx.TooManyRedirects):
+            return ContractError(f"{target}: redirected in circles")
         if refused := _refused(err):
             return ConfigError(f"connections.{self._context.connection}: {refused}")
         if isinstance(err, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
@@ -249,7 +255,7 @@ class ApiClient:
     def _error(self, reply: Reply, method: str, *, repeatable: bool) -> ConnectorError | None:
         """Return the error that `reply` stands for, None when it is a success."""
         if reply.status < 400:
-            body = reply.json if self._errors.codes and reply.content else None
+            body = self._body_of_success(reply, method, repeatable=repeatable)
             if not self._errors.has_failed(body):
                 return self._redirect_error(reply, method)
         else:
@@ -261,6 +267,17 @@ class ApiClient:
             or _by_status(reply.status, repeatable=repeatable)
         )
         return self._built(kind, reply, method, code=code, message=self._errors.message_of(body))
+
+    def _body_of_success(self, reply: Reply, method: str, *, repeatable: bool) -> Any:
+        """Decode where a garbled answer can still be asked for again; a garbled answer to a write is a lost one."""
+        if reply.status >= 300:
+            return None
+        try:
+            return reply.json
+        except TransientError as err:
+            if repeatable:
+                raise
+            raise OutcomeUnknownError(f"{method} sent, but its answer was lost: {err}", status=reply.status) from err
 
     def _redirect_error(self, reply: Reply, method: str) -> ConnectorError | None:
         if reply.status in (301, 302, 303, 307, 308):
