@@ -1,1 +1,5 @@
+"""The database: the only place where SQL is written. SQLite by default, PostgreSQL by changing one address."""
 
+from syncd.store.session import Store, open_store
+
+__all__ = ["Store", "open_store"]

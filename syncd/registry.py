@@ -1,0 +1,97 @@
+"""Connectors, found through the entry-point group `syncd.connectors` and nowhere else."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final, cast
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from syncd.errors import ConfigError
+from syncd.sdk.connector import Connector, ConnectorContext, ConnectorSpec
+from syncd.sdk.fake import FakeServer
+from syncd.settings import ConnectionSettings, is_reference, resolve_reference
+from syncd.yamlfile import hint
+
+GROUP: Final = "syncd.connectors"
+
+
+@cache
+def _entries() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def names() -> list[str]:
+    """Return the names of all installed connectors."""
+    return sorted(_entries())
+
+
+@cache
+def connector_class(name: str) -> type[Any]:
+    """Return the connector class called `name`; ConfigError lists what is installed."""
+    entry = _entries().get(name)
+    if entry is None:
+        raise ConfigError(f"connector {name!r} is not installed; {hint(name, _entries())}")
+    return cast("type[Any]", entry.load())
+
+
+def spec(name: str) -> ConnectorSpec:
+    """Return what the connector called `name` is."""
+    return cast("ConnectorSpec", connector_class(name).spec)
+
+
+def fake_class(name: str) -> type[FakeServer]:
+    """Return the fake of the connector called `name`, by the convention `<module>.fake:Fake`."""
+    module = connector_class(name).__module__.rpartition(".")[0]
+    return cast("type[FakeServer]", importlib.import_module(f"{module}.fake").Fake)
+
+
+def open_connector(connection: str, settings: ConnectionSettings, context: ConnectorContext) -> Connector:
+    """Make the connector of a connection, its secrets resolved; ConfigError with the key path."""
+    kind = connector_class(settings.connector)
+    config = _parse_config(connection, settings, kind.spec)
+    return cast("Connector", kind(config, context=context))
+
+
+def validate(connection: str, settings: ConnectionSettings) -> ConnectorSpec:
+    """Check a connection's block without touching its secrets' values; return the connector's spec."""
+    found = spec(settings.connector)
+    where = f"connections.{connection}"
+    streams = {stream.name for stream in found.streams} | {"census"}
+    for name in settings.pull:
+        if name not in streams:
+            raise ConfigError(f"{where}.pull: {name!r} is not a stream of {found.name!r}; {hint(name, streams)}")
+    for key, value in settings.config.items():
+        field = found.config.model_fields.get(key)
+        if field is None:
+            raise ConfigError(f"{where}.config.{key}: unknown key; {hint(key, _keys(found.config))}")
+        if _is_secret(field.annotation) and not is_reference(value):
+            resolve_reference(str(value), where=f"{where}.config.{key}")
+    return found
+
+
+def _parse_config(connection: str, settings: ConnectionSettings, found: ConnectorSpec) -> BaseModel:
+    validate(connection, settings)
+    where = f"connections.{connection}.config"
+    values = {
+        key: resolve_reference(value, where=f"{where}.{key}") if is_reference(value) else value
+        for key, value in settings.config.items()
+    }
+    try:
+        return found.config.model_validate(values)
+    except ValidationError as err:
+        faults = [
+            f"{where}.{'.'.join(str(step) for step in fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in err.errors(include_url=False, include_input=False)
+        ]
+        raise ConfigError("\n".join(faults)) from None  # the cause would carry the values
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or SecretStr in getattr(annotation, "__args__", ())

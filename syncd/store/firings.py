@@ -1,0 +1,77 @@
+"""Firings: a schedule's slot is one unique row, so it fires once however many processes run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from syncd.store.tables import firings
+from syncd.store.upsert import insert_new
+
+
+def claim(
+    connection: Connection, schedule: str, due_at: datetime, *, at: datetime, config_version: str, holder: str
+) -> bool:
+    """Claim a slot; False when it has fired before."""
+    row = {
+        "schedule": schedule,
+        "due_at": due_at,
+        "fired_at": at,
+        "config_version": config_version,
+        "holder": holder,
+        "state": "running",
+    }
+    return insert_new(connection, firings, row)
+
+
+def end(connection: Connection, schedule: str, due_at: datetime, *, at: datetime, error: str | None = None) -> None:
+    """Note how a firing ended."""
+    connection.execute(
+        sa.update(firings)
+        .where(firings.c.schedule == schedule, firings.c.due_at == due_at)
+        .values(state="failed" if error else "done", ended_at=at, error=error)
+    )
+
+
+def latest(connection: Connection, schedule: str) -> datetime | None:
+    """Return the newest slot of a schedule that has fired."""
+    found: datetime | None = connection.execute(
+        sa.select(sa.func.max(firings.c.due_at)).where(firings.c.schedule == schedule)
+    ).scalar()
+    return found
+
+
+def abandoned(connection: Connection, prefix: str, holder: str) -> list[tuple[str, datetime]]:
+    """Return slots that another holder began and never ended: their process died."""
+    rows = connection.execute(
+        sa.select(firings.c.schedule, firings.c.due_at)
+        .where(firings.c.state == "running", firings.c.schedule.startswith(prefix), firings.c.holder != holder)
+        .order_by(firings.c.due_at)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def take_over(connection: Connection, schedule: str, due_at: datetime, *, holder: str, at: datetime) -> bool:
+    """Go on with an abandoned slot; False when somebody else has taken it over."""
+    result = connection.execute(
+        sa.update(firings)
+        .where(
+            firings.c.schedule == schedule,
+            firings.c.due_at == due_at,
+            firings.c.state == "running",
+            firings.c.holder != holder,
+        )
+        .values(holder=holder, fired_at=at)
+    )
+    return result.rowcount == 1
+
+
+def count(connection: Connection, prefix: str = "") -> int:
+    """Return how many slots have fired."""
+    return int(
+        connection.execute(
+            sa.select(sa.func.count()).select_from(firings).where(firings.c.schedule.startswith(prefix))
+        ).scalar_one()
+    )

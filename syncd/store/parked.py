@@ -1,0 +1,133 @@
+"""Records that could not be mapped, and deletions that wait for a person: kept, counted, never lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from syncd.store.records import Landed, Place
+from syncd.store.tables import parked
+
+CENSUS: Final = "(census)"  # remote id of the row that holds a stream's quarantined deletions
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """One parked thing with the reason and, for a record, the raw data to try again with."""
+
+    id: int
+    place: Place
+    remote_id: str
+    reason: str
+    field: str
+    value: str
+    content_hash: bytes | None
+    data: str | None
+    updated_at: datetime | None
+    times: int
+    first_at: datetime
+    last_at: datetime
+    state: str
+    why: str | None
+
+    @property
+    def landed(self) -> Landed:
+        """The raw record, to try again."""
+        return Landed(self.remote_id, self.content_hash or b"", self.data or "{}", self.updated_at)
+
+
+def park(
+    connection: Connection,
+    place: Place,
+    landed: Landed,
+    reason: str,
+    *,
+    at: datetime,
+    field: str = "",
+    value: str = "",
+) -> None:
+    """Park a record, or note that it still does not fit."""
+    key = (parked.c.connection == place.connection) & (parked.c.stream == place.stream)
+    key &= parked.c.remote_id == landed.remote_id
+    fresh: dict[str, Any] = {
+        "partition": place.partition,
+        "reason": reason,
+        "field": field[:64],
+        "value": value[:200],
+        "content_hash": landed.content_hash,
+        "data": landed.data,
+        "updated_at": landed.updated_at,
+        "last_at": at,
+        "state": "open",
+        "why": None,
+    }
+    known = connection.execute(sa.select(parked.c.state, parked.c.content_hash).where(key)).first()
+    if known is None:
+        row = {"connection": place.connection, "stream": place.stream, "remote_id": landed.remote_id}
+        connection.execute(sa.insert(parked).values(**row, **fresh, times=1, first_at=at))
+        return
+    if known[0] == "skipped" and known[1] is not None and bytes(known[1]) == landed.content_hash:
+        fresh["state"] = "skipped"  # a person has said no to exactly this content
+        fresh.pop("why")
+    connection.execute(sa.update(parked).where(key).values(**fresh, times=parked.c.times + 1))
+
+
+def settle(connection: Connection, place: Place, remote_ids: Sequence[str], *, at: datetime) -> None:
+    """Close the parked rows of records that have been stored now."""
+    if not remote_ids:
+        return
+    connection.execute(
+        sa.update(parked)
+        .where(
+            parked.c.connection == place.connection,
+            parked.c.stream == place.stream,
+            parked.c.remote_id.in_(list(remote_ids)),
+            parked.c.state != "settled",
+        )
+        .values(state="settled", last_at=at)
+    )
+
+
+def skip(connection: Connection, number: int, why: str, *, at: datetime) -> bool:
+    """Close a parked row with a person's reason; say whether there was an open one."""
+    result = connection.execute(
+        sa.update(parked)
+        .where(parked.c.id == number, parked.c.state == "open")
+        .values(state="skipped", why=why, last_at=at)
+    )
+    return result.rowcount == 1
+
+
+def load(connection: Connection, number: int) -> Parked | None:
+    """Return one parked row."""
+    row = connection.execute(sa.select(parked).where(parked.c.id == number)).first()
+    return _parked(dict(row._mapping)) if row else None
+
+
+def open_rows(connection: Connection, *, source: str | None = None, limit: int = 1000) -> list[Parked]:
+    """Return the open rows, oldest first."""
+    query = sa.select(parked).where(parked.c.state == "open").order_by(parked.c.id).limit(limit)
+    if source is not None:
+        query = query.where(parked.c.connection == source)
+    return [_parked(dict(row._mapping)) for row in connection.execute(query)]
+
+
+def open_counts(connection: Connection) -> dict[str, int]:
+    """Return how many rows are open per connection."""
+    rows = connection.execute(
+        sa.select(parked.c.connection, sa.func.count()).where(parked.c.state == "open").group_by(parked.c.connection)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _parked(row: Mapping[str, Any]) -> Parked:
+    fields = dict(row)
+    place = Place(fields.pop("connection"), fields.pop("stream"), fields.pop("partition"))
+    if fields["content_hash"] is not None:
+        fields["content_hash"] = bytes(fields["content_hash"])
+    return Parked(place=place, **fields)
