@@ -175,8 +175,8 @@ class ApiClient:
             content=msgspec.json.encode(json) if json is not None else None,
         )
         if not (reads or idempotent):
-            return self._send(request, repeatable=False)
-        return self._retrying()(self._send, request, repeatable=True)
+            return self._send(request, repeatable=False, writes=True)
+        return self._retrying()(self._send, request, repeatable=True, writes=not reads)
 
     def _retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(
@@ -193,8 +193,8 @@ class ApiClient:
             return 0.0  # the budget's cool-down makes everyone wait, this call included
         return float((tenacity.wait_exponential(multiplier=0.5, max=30.0) + tenacity.wait_random(0.0, 1.0))(state))
 
-    def _send(self, request: httpx.Request, *, repeatable: bool) -> Reply:
-        with self._context.budget.slot(wait=self._context.wait):
+    def _send(self, request: httpx.Request, *, repeatable: bool, writes: bool) -> Reply:
+        with self._context.budget.slot(wait=self._context.wait, writes=writes):
             try:
                 reply = self._exchange(request)
             except httpx.RequestError as err:
