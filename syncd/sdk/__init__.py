@@ -7,9 +7,11 @@ from syncd.errors import (
     ContractError,
     OutcomeUnknownError,
     RateLimitedError,
+    ReadOnlyError,
     RejectedError,
     TransientError,
 )
+from syncd.log import hide, one_line, scrub
 from syncd.sdk.api import ApiClient, ErrorTable, Reply
 from syncd.sdk.auth import BasicAuth, BearerAuth, RenewableAuth
 from syncd.sdk.budget import Budget, Limits
@@ -33,11 +35,12 @@ from syncd.sdk.connector import (
     Role,
     StreamSpec,
 )
-from syncd.sdk.guard import AddressGuard
+from syncd.sdk.guard import AddressGuard, AddressRefusedError
 from syncd.sdk.tokens import MemoryTokens, Token, TokenStore
 
 __all__ = [
     "AddressGuard",
+    "AddressRefusedError",
     "ApiClient",
     "AuthError",
     "BasicAuth",
@@ -65,6 +68,7 @@ __all__ = [
     "Page",
     "Partitioned",
     "RateLimitedError",
+    "ReadOnlyError",
     "Receipt",
     "Record",
     "RejectedError",
@@ -75,4 +79,7 @@ __all__ = [
     "Token",
     "TokenStore",
     "TransientError",
+    "hide",
+    "one_line",
+    "scrub",
 ]
