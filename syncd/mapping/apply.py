@@ -116,10 +116,11 @@ class _Rule:
         self._label = label
         self._kind = rule.entity
         self._conditions = tuple(_compile_condition(condition, rule.stream) for condition in rule.when)
-        needed = fields.required(rule.entity)
+        self._fixed = {name: specs[0].const for name, specs in rule.fields.items() if specs[0].const is not None}
         self._getters = tuple(
-            (name, _compile_field(specs, fields.fit(rule.entity, name), is_needed=name in needed))
+            (name, _compile_field(specs, rule.entity, name))
             for name, specs in rule.fields.items()
+            if name not in self._fixed
         )
         self._key = dict(self._getters).get("key")
         self._validate = rule.entity.__pydantic_validator__.validate_python
@@ -127,10 +128,14 @@ class _Rule:
     def holds(self, record: Record) -> bool:
         data = record.data
         try:
-            _check_object(data)
-            return all(condition(data) for condition in self._conditions)
+            if type(data) is not dict:
+                _check_object(data)
+            for condition in self._conditions:
+                if not condition(data):
+                    return False
         except UnfitError as err:
             raise self._located(err, record, "when", None) from err
+        return True
 
     def entity(self, record: Record, scope: Scope) -> Entity:
         data, name = record.data, ""
@@ -142,6 +147,7 @@ class _Rule:
             values["updated_at"] = record.updated_at
             if record.deleted:
                 values["deleted_at"] = record.updated_at
+        values.update(self._fixed)
         try:
             for name, get in self._getters:
                 value = get(data, scope)
@@ -181,7 +187,12 @@ def _located(err: UnfitError, *, subject: str, label: str, name: str, place: str
     value = "" if err.value is _ABSENT else short(err.value)
     text = " ".join(part for part in (origin, value, err.problem) if part)
     known = f" (it knows {err.known})" if err.known else ""
-    return MappingError(f"{subject}: {text} in {label} → {where}{known}", field=name, value=value)
+    return MappingError(f"{_readable(subject)}: {text} in {label} → {where}{known}", field=name, value=value)
+
+
+def _readable(subject: str) -> str:
+    """Return a record's key fit for a log line: vendor text may hold anything."""
+    return short(subject)[1:-1]
 
 
 def _check_object(data: Any) -> None:
@@ -219,9 +230,20 @@ def _texts(value: Any) -> list[str]:
     return [text_of(member) for member in (value if isinstance(value, list) else [value]) if member is not None]
 
 
-def _compile_field(specs: tuple[Spec, ...], fit: fields.Fit, *, is_needed: bool) -> Get:
-    gets = tuple(_compile_spec(spec, fit) for spec in specs)
-    is_required = is_needed or any(spec.required for spec in specs)
+def _compile_field(specs: tuple[Spec, ...], entity: type[Entity], name: str) -> Get:
+    gets = tuple(_compile_spec(spec, _fit_after(spec, entity, name)) for spec in specs)
+    return _first(gets, specs, is_required=name in fields.required(entity) or any(spec.required for spec in specs))
+
+
+def _fit_after(spec: Spec, entity: type[Entity], name: str) -> fields.Fit | None:
+    """Return what brings the value of `spec` to the field's type, None when it is of that type already."""
+    if spec.values is not None and not fields.is_list(entity, name):
+        return None  # what a table gives was brought there when the file was read
+    last = TRANSFORMS[spec.transforms[-1].name].gives if spec.transforms else None
+    return None if fields.takes(entity, name, last) else fields.fit(entity, name)
+
+
+def _first(gets: tuple[Get, ...], specs: tuple[Spec, ...], *, is_required: bool) -> Get:
     if len(gets) == 1 and not is_required:
         return gets[0]
     missing = _missing(specs) if is_required else None
@@ -258,9 +280,11 @@ def _compile_spec(spec: Spec, fit: fields.Fit | None) -> Get:
     steps = [TRANSFORMS[call.name].make(**call.arguments) for call in spec.transforms]
     if spec.values is not None:
         steps.append(_lookup(spec.values))
-    elif fit is not None:
+    if fit is not None and not steps and spec.default is None:
+        return _plain_path(find, fit, spec)
+    if fit is not None:
         steps.append(_fitting(fit))
-    return _chain(find, tuple(steps), spec)
+    return _one_step(find, steps[0], spec) if len(steps) == 1 else _chain(find, tuple(steps), spec)
 
 
 def _constant(value: Any) -> Get:
@@ -269,6 +293,35 @@ def _constant(value: Any) -> Get:
 
 def _fitting(fit: fields.Fit) -> Step:
     return lambda value, _: fit(value)
+
+
+def _plain_path(find: paths.Find, fit: fields.Fit, spec: Spec) -> Get:
+    """The commonest spec, a path and nothing else, on the shortest way."""
+    place, origin = spec.place, _origin(spec)
+
+    def get(data: Any, _: Scope) -> Any:
+        try:
+            value = find(data)
+            return None if value is None else fit(value)
+        except UnfitError as err:
+            raise PlacedError(err, place=place, origin=origin) from err
+
+    return get
+
+
+def _one_step(find: paths.Find, step: Step, spec: Spec) -> Get:
+    default, place, origin = spec.default, spec.place, _origin(spec)
+
+    def get(data: Any, scope: Scope) -> Any:
+        try:
+            value = find(data)
+            if value is not None:
+                value = step(value, scope)
+        except UnfitError as err:
+            raise PlacedError(err, place=place, origin=origin) from err
+        return default if value is None else value
+
+    return get
 
 
 def _chain(find: paths.Find, steps: tuple[Step, ...], spec: Spec) -> Get:
@@ -317,7 +370,7 @@ def _compile_payload(payload: Payload) -> Get:
 
 
 def _compile_leaf(spec: Spec) -> Get:
-    return _compile_field((spec,), _plain, is_needed=False)
+    return _first((_compile_spec(spec, _plain),), (spec,), is_required=spec.required)
 
 
 def _plain(value: Any) -> Any:

@@ -26,12 +26,14 @@ class Entry:
     """One value of a file: `content` is a scalar, a list of entries or a dict of entries by key text.
 
     `path` is the key path that messages show; it differs from the place in the file where that reads better.
+    `raw` is a scalar as it is written, so that 007 and 1.10 can be compared as text.
     """
 
     file: str
     line: int
     path: str
     content: Any
+    raw: str = ""
 
     def named(self, path: str) -> Entry:
         """Return this entry under another key path."""
@@ -65,10 +67,10 @@ class Entry:
         return [child.named(f"{self.path}[{index}]") for index, child in enumerate(self.content)]
 
     def text(self) -> str:
-        """Return a scalar as text; ConfigError for null, lists and mappings."""
+        """Return a scalar as it is written (true and false in lower case); ConfigError for null, lists and mappings."""
         if self.content is None or isinstance(self.content, (dict, list)):
             raise self.error(f"expected text, got {self.describe()}")
-        return text_of(self.content)
+        return text_of(self.content) if isinstance(self.content, bool) else self.raw
 
     def boolean(self) -> bool:
         """Return true or false; ConfigError for anything else."""
@@ -146,6 +148,8 @@ class _Reader:
             return known
         self._seen[id(node)] = None
         entry = self._entry(node, self._content(node))
+        if isinstance(node, ScalarNode):
+            entry = replace(entry, raw=node.value)
         self._seen[id(node)] = entry
         return entry
 
@@ -174,8 +178,10 @@ class _Reader:
     def _key(self, node: Node) -> str:
         if not isinstance(node, ScalarNode):
             raise self._entry(node, None).error("a key must be plain text")
-        value = self._scalar(node)
-        return "null" if value is None else text_of(value)
+        key = self.read(node)
+        if key.content is None:
+            raise key.error("a null key matches nothing; write default: … for what is not found, or quote the key")
+        return key.text()
 
     def _scalar(self, node: Node) -> Scalar:
         entry = self._entry(node, node.value)

@@ -49,10 +49,20 @@ def fit(entity: type[Entity], name: str) -> Fit:
     return _FITS.get(kind, _as_it_is)
 
 
-def choices(entity: type[Entity], name: str) -> list[str]:
-    """Return the values that an enumerated field takes, empty for any other."""
+def takes(entity: type[Entity], name: str, given: type | None) -> bool:
+    """Return whether every value of type `given` is right for field `name` as it is."""
     kind = _kind(entity.model_fields[name].annotation)
-    return [str(member) for member in kind] if isinstance(kind, type) and issubclass(kind, StrEnum) else []
+    return given is not None and given is (datetime if kind is AwareDatetime else kind)
+
+
+def is_list(entity: type[Entity], name: str) -> bool:
+    """Return whether field `name` holds a list."""
+    return get_origin(_kind(entity.model_fields[name].annotation)) is list
+
+
+def fit_member(entity: type[Entity], name: str) -> Fit:
+    """Return what brings one result of a value table to the type of field `name`, or of its members."""
+    return _text if is_list(entity, name) else fit(entity, name)
 
 
 def _kind(annotation: Any) -> Any:

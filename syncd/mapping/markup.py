@@ -1,65 +1,74 @@
-"""HTML to readable plain text: nothing of it is run, fetched or kept as markup."""
+"""HTML to readable plain text: nothing of it is run, fetched or kept as markup.
+
+The standard library's parser is not used: on broken markup its time grows with the square of the input (20 s for
+200 kB), and some of it makes it raise. Every pattern here looks no further than the next `<` or up to the end, once.
+"""
 
 from __future__ import annotations
 
+import html as entities
 import re
-from html.parser import HTMLParser
 from typing import Final
 
-# A vendor's rich text is far below this; what is longer is cut before it is parsed, since the parser's time grows
-# faster than its input on broken markup.
-MAX_CHARACTERS: Final = 200_000
-_DROPPED: Final = frozenset({"script", "style", "head", "title", "template", "noscript", "iframe", "object", "svg"})
+_HIDDEN: Final = re.compile(
+    r"<!--.*?(?:-->|\Z)"
+    r"|<(script|style|head|title|template|noscript|iframe|object|svg)\b[^<>]*>.*?(?:</\1\s*>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+# A quoted attribute may hold `>`; what is not well formed ends at its first `>`.
+_TAG: Final = re.compile(
+    r"(</?[a-zA-Z](?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*+>|</?[a-zA-Z][^<>]*>|<[!?][^<>]*>)",
+)
+_NAME: Final = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]*)")
+_ALTERNATIVE_TEXT: Final = re.compile(r"""\balt\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""", re.IGNORECASE)
 _BLOCKS: Final = frozenset(
-    {"address", "article", "aside", "blockquote", "dd", "div", "dl", "dt", "fieldset", "figcaption", "figure",
-     "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre",
-     "section", "table", "tbody", "tfoot", "thead", "tr", "ul"}
+    {"address", "article", "aside", "blockquote", "body", "br", "dd", "div", "dl", "dt", "fieldset", "figcaption",
+     "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html", "li", "main", "nav",
+     "ol", "p", "pre", "section", "table", "tbody", "tfoot", "thead", "tr", "ul"}
 )  # fmt: skip
-_CELLS: Final = frozenset({"td", "th"})
-_SPACES: Final = re.compile(r"[ \t\f\v\xa0]+")
+# int() refuses longer runs of digits, and no character has such a number.
+_ENDLESS_ENTITY: Final = re.compile(r"&#[0-9]{8,};?")
+_SPACES: Final = re.compile(r"[^\S\n]+")
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def html_to_text(html: str) -> str:
     """Return the text of `html`: blocks on lines of their own, entities decoded, scripts and styles dropped."""
-    reader = _TextReader()
-    reader.feed(html[:MAX_CHARACTERS])
-    reader.close()
-    lines = (_SPACES.sub(" ", line).strip() for line in "".join(reader.parts).split("\n"))
+    parts: list[str] = []
+    preformatted = 0
+    for index, piece in enumerate(_TAG.split(_HIDDEN.sub("", html))):
+        if index % 2 == 0:
+            parts.append(_text(piece, keeps_lines=preformatted > 0))
+            continue
+        if piece.lower().startswith("<pre"):
+            preformatted += 1
+        elif piece.lower().startswith("</pre"):
+            preformatted = max(0, preformatted - 1)
+        parts.append(_break(piece))
+    lines = (_SPACES.sub(" ", line).strip() for line in "".join(parts).split("\n"))
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 
 
-class _TextReader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._dropped: list[str] = []
-        self._preformatted = 0
+def _text(piece: str, *, keeps_lines: bool) -> str:
+    text = _decoded(piece)
+    return text if keeps_lines else text.replace("\n", " ")
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _DROPPED:
-            self._dropped.append(tag)
-        elif tag == "br":
-            self.parts.append("\n")
-        elif tag in _BLOCKS:
-            self._preformatted += tag == "pre"
-            self.parts.append("\n- " if tag == "li" else "\n")
-        elif tag in _CELLS:
-            self.parts.append(" ")
-        elif tag == "img":
-            self.parts.append(dict(attrs).get("alt") or "")
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _DROPPED:
-            self.handle_starttag(tag, attrs)
+def _decoded(piece: str) -> str:
+    text = entities.unescape(_ENDLESS_ENTITY.sub("\ufffd", piece))
+    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._dropped:
-            del self._dropped[self._dropped.index(tag) :]
-        elif tag in _BLOCKS:
-            self._preformatted -= tag == "pre" and self._preformatted > 0
-            self.parts.append("\n")
 
-    def handle_data(self, data: str) -> None:
-        if not self._dropped:
-            self.parts.append(data if self._preformatted else data.replace("\r", " ").replace("\n", " "))
+def _break(tag: str) -> str:
+    """Return what a tag leaves in the text: a line break, a bullet, a space between cells, an image's own words."""
+    found = _NAME.match(tag)
+    name = found[1].lower() if found else ""
+    if name == "li" and not tag.startswith("</"):
+        return "\n- "
+    if name in _BLOCKS:
+        return "\n"
+    if name == "img":
+        words = _ALTERNATIVE_TEXT.search(tag)
+        return _decoded(words[1] or words[2] or "").replace("\n", " ") if words else ""
+    return " " if name in ("td", "th") else ""

@@ -43,6 +43,8 @@ def compile_path(text: str) -> Find:
     """Return the function that finds `text` in a record's data."""
     segments = parse(text)
     keys = [segment.key for segment in segments]
+    if [segment.is_list for segment in segments] == [True, False]:
+        return _list_of_keys(keys[0], keys[1])
     if any(segment.is_list for segment in segments):
         return _through_lists(segments)
     if len(keys) == 1:
@@ -74,6 +76,23 @@ def _two_keys(first: str, second: str) -> Find:
         if type(inner) is dict:
             return inner.get(second)
         return None if inner is None else _member(inner, second, first)
+
+    return find
+
+
+def _list_of_keys(key: str, inner: str) -> Find:
+    """The commonest list path, `tags[].name`, without the machinery of `_through_lists`."""
+
+    def find(data: Any) -> Any:
+        members = data.get(key)
+        if members is None:
+            return None
+        found = [
+            member.get(inner) if type(member) is dict else _member(member, inner, key)
+            for member in _members(members, key)
+            if member is not None
+        ]
+        return [value for value in found if value is not None] if None in found else found
 
     return find
 

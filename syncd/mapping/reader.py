@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from syncd.mapping import fields, paths, templates
@@ -31,8 +32,22 @@ from syncd.model.entities import ENTITIES, Entity
 _ORIGINS: Final = ("from", "const", "template")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
-# Brings a written-down value (const, default, a table's result) to the type of its field.
-Settle = Callable[[Any], Any]
+_Fit = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Settle:
+    """Brings what the file writes down to its field's type: `value` a const or default, `result` one of a table."""
+
+    value: _Fit
+    result: _Fit
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+_AS_WRITTEN: Final = _Settle(_unchanged, _unchanged)
 
 
 def read(root: Entry, *, connector: str) -> MappingFile:
@@ -46,7 +61,7 @@ def read(root: Entry, *, connector: str) -> MappingFile:
     return MappingFile(
         label=root.file,
         connector=connector,
-        pull=tuple(_rule(entry) for entry in pull),
+        pull=_pull_rules(pull),
         push=_push_rules(_optional_list(found.get("push"))),
     )
 
@@ -57,6 +72,18 @@ def _optional_list(entry: Entry | None) -> list[Entry]:
     if not isinstance(entry.content, list):
         raise entry.error(f"expected a list of rules, got {entry.describe()}")
     return entry.items()
+
+
+def _pull_rules(entries: list[Entry]) -> tuple[PullRule, ...]:
+    rules: list[PullRule] = []
+    for entry in entries:
+        rule = _rule(entry)
+        if any(earlier.stream == rule.stream and not earlier.when for earlier in rules):
+            raise entry.error(
+                f"never used: an earlier rule takes every record of {rule.stream}; give that one a `when`"
+            )
+        rules.append(rule)
+    return tuple(rules)
 
 
 def _rule(entry: Entry) -> PullRule:
@@ -129,13 +156,13 @@ def _alternatives(entry: Entry, entity: type[Entity], name: str) -> tuple[Spec, 
 
 
 def _field_spec(entry: Entry, entity: type[Entity], name: str) -> Spec:
-    spec = _spec(entry, settle=fields.fit(entity, name))
+    spec = _spec(entry, settle=_Settle(fields.fit(entity, name), fields.fit_member(entity, name)))
     if name in fields.REFERENCES and spec.const is None and "ref" not in [call.name for call in spec.transforms]:
         raise entry.error(f"{name} holds an entity id; add transform: {{ref: {{stream: …}}}}")
     return spec
 
 
-def _spec(entry: Entry, *, settle: Settle) -> Spec:
+def _spec(entry: Entry, *, settle: _Settle) -> Spec:
     if not isinstance(entry.content, dict):
         return Spec(entry.path, paths=(_path(_bare(entry)),))
     found = entry.keys(SPEC_KEYS)
@@ -180,29 +207,29 @@ def _template(entry: Entry) -> str:
     return text
 
 
-def _written(entry: Entry | None, settle: Settle) -> Any:
+def _written(entry: Entry | None, settle: _Settle) -> Any:
     if entry is None:
         return None
     if entry.content is None:
         raise entry.error("null stands for nothing found; leave the key out")
-    return _settled(entry, settle)
+    return _settled(entry, settle.value)
 
 
-def _settled(entry: Entry, settle: Settle) -> Any:
+def _settled(entry: Entry, fit: _Fit) -> Any:
     try:
-        return settle(entry.plain())
+        return fit(entry.plain())
     except UnfitError as err:
         raise entry.error(f"{short(err.value)} {err.problem}") from err
 
 
-def _table(entry: Entry, settle: Settle) -> dict[str, Any]:
+def _table(entry: Entry, settle: _Settle) -> dict[str, Any]:
     found = entry.table()
     if not found:
         raise entry.error("an empty table refuses every value; leave it out")
-    return {key: None if child.content is None else _settled(child, settle) for key, child in found.items()}
+    return {key: None if child.content is None else _settled(child, settle.result) for key, child in found.items()}
 
 
-def _transforms(found: Mapping[str, Entry], settle: Settle) -> tuple[TransformCall, ...]:
+def _transforms(found: Mapping[str, Entry], settle: _Settle) -> tuple[TransformCall, ...]:
     entry, arguments = found.get("transform"), found.get("args")
     if entry is None:
         if arguments is not None:
@@ -214,17 +241,13 @@ def _transforms(found: Mapping[str, Entry], settle: Settle) -> tuple[TransformCa
         return (_call(entry, entry.text(), arguments, settle),)
     calls = entry.items()
     # The last result of a chain is the field's value, unless a value table follows.
-    last = settle if "values" not in found else _as_written
+    last = settle if "values" not in found else _AS_WRITTEN
     return tuple(
-        _named_call(call, last if index == len(calls) - 1 else _as_written) for index, call in enumerate(calls)
+        _named_call(call, last if index == len(calls) - 1 else _AS_WRITTEN) for index, call in enumerate(calls)
     )
 
 
-def _as_written(value: Any) -> Any:
-    return value
-
-
-def _named_call(entry: Entry, settle: Settle) -> TransformCall:
+def _named_call(entry: Entry, settle: _Settle) -> TransformCall:
     if not isinstance(entry.content, dict):
         return _call(entry, entry.text(), None, settle)
     if len(entry.content) != 1:
@@ -233,7 +256,7 @@ def _named_call(entry: Entry, settle: Settle) -> TransformCall:
     return _call(entry, name, arguments, settle)
 
 
-def _call(entry: Entry, name: str, arguments: Entry | None, settle: Settle) -> TransformCall:
+def _call(entry: Entry, name: str, arguments: Entry | None, settle: _Settle) -> TransformCall:
     transform = TRANSFORMS.get(name)
     if transform is None:
         raise entry.error(f"{short(name)} is not a transform; {suggest(name, TRANSFORMS)}")
@@ -291,7 +314,7 @@ def _payload(entry: Entry, known: frozenset[str] | None) -> Payload:
         case list():
             return [_payload(child, known) for child in entry.items()]
         case _:
-            spec = _spec(entry, settle=_as_written)
+            spec = _spec(entry, settle=_AS_WRITTEN)
             _check_source(entry, spec, known)
             return spec
 

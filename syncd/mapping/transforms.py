@@ -39,12 +39,14 @@ class Transform:
     """A named transform: `make` turns its arguments into a step, its docstring is the documentation.
 
     `arguments` maps each argument to its kind: `text` or `count` (a whole number from 1 up). All are needed.
-    `takes_table` transforms have a free table of value → result instead.
+    `takes_table` transforms have a free table of value → result instead. `gives` is the type of every result that
+    is not None, where it is one; a field of that type takes it as it is.
     """
 
     make: Callable[..., Step]
     arguments: Mapping[str, str] = field(default_factory=dict)
     takes_table: bool = False
+    gives: type | None = None
 
     @property
     def name(self) -> str:
@@ -135,19 +137,21 @@ def _local_date(moment: datetime, value: Any, scope: Scope) -> date:
 def ref(stream: str) -> Step:
     """Remote id as the id of the entity made from that record of `stream`; a list of ids gives a list."""
 
-    def one(value: Any, scope: Scope) -> str:
-        if isinstance(value, bool) or (isinstance(value, float) and (not value.is_integer() or abs(value) >= EXACT)):
-            raise UnfitError(value, "is not a remote id")
-        return entity_id(scope.connection, stream, text_of(value))
-
     def step(value: Any, scope: Scope) -> str | list[str] | None:
-        if type(value) is str:
-            return entity_id(scope.connection, stream, value) if value else None
         if isinstance(value, list):
-            return [one(member, scope) for member in value if member not in (None, "")]
-        return one(value, scope)
+            return [entity_id(scope.connection, stream, _remote_id(m)) for m in value if m not in (None, "")]
+        return None if value == "" else entity_id(scope.connection, stream, _remote_id(value))
 
     return step
+
+
+def _remote_id(value: Any) -> str:
+    if type(value) is str:
+        return value
+    # A float this large has lost digits on its way, so that it would name another record.
+    if isinstance(value, bool) or (isinstance(value, float) and (not value.is_integer() or abs(value) >= EXACT)):
+        raise UnfitError(value, "is not a remote id")
+    return text_of(value)
 
 
 def url_tail(parts: int) -> Step:
@@ -299,24 +303,24 @@ TRANSFORMS: Final[Mapping[str, Transform]] = {
     transform.name: transform
     for transform in (
         Transform(ref, {"stream": "text"}),
-        Transform(url_tail, {"parts": "count"}),
-        Transform(unix_seconds_to_datetime),
-        Transform(unix_seconds_to_date),
-        Transform(iso_to_datetime),
-        Transform(iso_to_date),
-        Transform(date_part),
-        Transform(datetime_to_date),
-        Transform(html_to_text),
+        Transform(url_tail, {"parts": "count"}, gives=str),
+        Transform(unix_seconds_to_datetime, gives=datetime),
+        Transform(unix_seconds_to_date, gives=date),
+        Transform(iso_to_datetime, gives=datetime),
+        Transform(iso_to_date, gives=date),
+        Transform(date_part, gives=date),
+        Transform(datetime_to_date, gives=date),
+        Transform(html_to_text, gives=str),
         Transform(first_in, takes_table=True),
-        Transform(join, {"by": "text"}),
+        Transform(join, {"by": "text"}, gives=str),
         Transform(lower),
         Transform(strip),
-        Transform(truncate, {"max": "count"}),
+        Transform(truncate, {"max": "count"}, gives=str),
         Transform(number),
-        Transform(percent_fraction_to_percent),
-        Transform(percent_to_fraction),
-        Transform(domain),
-        Transform(email),
-        Transform(text),
+        Transform(percent_fraction_to_percent, gives=float),
+        Transform(percent_to_fraction, gives=float),
+        Transform(domain, gives=str),
+        Transform(email, gives=str),
+        Transform(text, gives=str),
     )
 }

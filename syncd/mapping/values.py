@@ -21,6 +21,7 @@ _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[
 _LONGEST_NUMBER: Final = 400
 EXACT: Final = 2**53  # from here on a float no longer holds every whole number
 _SHORT: Final = 60
+_LARGEST: Final = 10**60
 
 
 class UnfitError(ValueError):
@@ -47,7 +48,7 @@ def short(value: Any) -> str:
     if isinstance(value, str):
         cut = value if len(value) <= _SHORT else value[: _SHORT - 1] + "…"
         return one_line(json.dumps(cut.encode(errors="replace").decode(), ensure_ascii=False))
-    if isinstance(value, int) and abs(value) >= 10**_SHORT:
+    if isinstance(value, int) and abs(value) >= _LARGEST:
         return "a huge number"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -57,13 +58,13 @@ def text_of(value: Any) -> str:
 
     A float without a fraction is written as a whole number. Raises UnfitError for lists, objects and huge numbers.
     """
+    if type(value) is str:
+        return value
+    if type(value) is int:
+        return str(_bounded(value))
     match value:
-        case str():
-            return value
         case bool():
             return "true" if value else "false"
-        case int():
-            return str(_bounded(value))
         case float():
             return _text_of_float(value)
         case Decimal() if value.is_finite():
@@ -81,7 +82,7 @@ def _text_of_float(value: float) -> str:
 
 
 def _bounded(value: int) -> int:
-    if -(10**_SHORT) < value < 10**_SHORT:
+    if -_LARGEST < value < _LARGEST:
         return value
     raise UnfitError(value, "is too large")
 
@@ -111,25 +112,26 @@ def _number_of_text(value: str) -> Decimal | int | None:
         found = Decimal(text)
     except InvalidOperation as err:
         raise UnfitError(value, "is not a number") from err
-    if abs(found) >= 10**_SHORT:
+    if abs(found) >= _LARGEST:
         raise UnfitError(value, "is too large")
     return int(found) if found == found.to_integral_value() and "." not in text else found
 
 
 def date_of(value: Any) -> date | None:
     """Return `YYYY-MM-DD` text as a date, None for blank text; UnfitError for anything else, a stamp included."""
-    if not isinstance(value, str):
+    if type(value) is not str:
         raise UnfitError(value, "is not a date such as 2026-06-30")
+    # The separators are looked at, since the standard library also reads 20260630 and 2026-W27-2.
     text = value.strip()
+    if len(text) == 10 and text[4] == text[7] == "-":
+        try:
+            return date.fromisoformat(text)
+        except ValueError as err:
+            raise UnfitError(value, "is not a day of the calendar, as 2026-06-30 is") from err
     if not text:
         return None
-    if not _DATE.fullmatch(text):
-        hint = "; it has a time: use date_part or datetime_to_date" if _DATE.match(text) else ""
-        raise UnfitError(value, f"is not a date such as 2026-06-30{hint}")
-    try:
-        return date.fromisoformat(text)
-    except ValueError as err:
-        raise UnfitError(value, "is not a day of the calendar") from err
+    hint = "; it has a time: use date_part or datetime_to_date" if _DATE.match(text) else ""
+    raise UnfitError(value, f"is not a date such as 2026-06-30{hint}")
 
 
 def stamp_of(value: Any, timezone: ZoneInfo | None) -> datetime | None:
@@ -138,14 +140,12 @@ def stamp_of(value: Any, timezone: ZoneInfo | None) -> datetime | None:
     A stamp without an offset is read in `timezone`, and is an UnfitError when that is None.
     """
     moment = moment_of(value)
-    if moment is None:
-        return None
+    if moment is None or moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         if timezone is None:
             raise UnfitError(value, "has no offset from UTC; use iso_to_datetime to read it in the connection's zone")
         moment = moment.replace(tzinfo=timezone)
-    if moment.tzinfo is UTC:
-        return moment
     try:
         return moment.astimezone(UTC)
     except (OverflowError, ValueError) as err:
@@ -154,13 +154,14 @@ def stamp_of(value: Any, timezone: ZoneInfo | None) -> datetime | None:
 
 def moment_of(value: Any) -> datetime | None:
     """Return an ISO 8601 stamp as a datetime, naive when it has no offset, None for blank text."""
-    if isinstance(value, datetime):
-        return value
-    if not isinstance(value, str):
+    if type(value) is not str:
+        if isinstance(value, datetime):
+            return value
         raise UnfitError(value, "is not a time such as 2026-06-30T12:00:00Z")
-    if not value.strip():
-        return None
     try:
-        return datetime.fromisoformat(value.strip())
+        return datetime.fromisoformat(value)
     except ValueError as err:
-        raise UnfitError(value, "is not a time such as 2026-06-30T12:00:00Z") from err
+        text = value.strip()
+        if text == value and text:
+            raise UnfitError(value, "is not a time such as 2026-06-30T12:00:00Z") from err
+    return moment_of(text) if text else None
