@@ -245,7 +245,7 @@ def stored(connection: Connection, place: Place, *, after: int = 0, limit: int =
 
 
 def changes_of(
-    connection: Connection, ids: Sequence[str], *, after: datetime | None = None, field: str | None = None
+    connection: Connection, ids: Sequence[str], *, since: datetime | None = None, field: str | None = None
 ) -> dict[str, list[tuple[str, str | None, str | None, datetime]]]:
     """Return recorded changes per entity as (field, old JSON, new JSON, at), newest first."""
     found: dict[str, list[tuple[str, str | None, str | None, datetime]]] = {}
@@ -253,8 +253,8 @@ def changes_of(
         query = sa.select(changes.c.entity, changes.c.field, changes.c.old, changes.c.new, changes.c.at).where(
             changes.c.entity.in_(chunk)
         )
-        if after is not None:
-            query = query.where(changes.c.at > after)
+        if since is not None:
+            query = query.where(changes.c.at >= since)
         if field is not None:
             query = query.where(changes.c.field == field)
         for row in connection.execute(query.order_by(changes.c.id.desc())):
