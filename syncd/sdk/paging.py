@@ -1,12 +1,12 @@
 """Ways through a vendor's list: page number, offset, token, link header, keyset.
 
 Each yields `Slice`s from the first to a normal end, or raises: a half-finished read never looks complete.
-All refuse to run in circles: a slice that brings nothing new twice, or too many slices, is a ContractError.
+All refuse to run in circles: a slice, token or position that comes back, or too many slices, is a ContractError.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from syncd.errors import ConfigError, ContractError
 from syncd.sdk.connector import Cursor
 
 MAX_SLICES = 100_000
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,34 +31,52 @@ class Slice:
 def page_numbers(fetch: Callable[[int], tuple[Sequence[Any], int | None, bool]], *, first: int = 1) -> Iterator[Slice]:
     """Walk numbered pages; `fetch(number)` returns (items, total or None, whether more follow).
 
-    When the total shrinks on the way, rows have moved towards the front: the page before is read again.
+    When the total shrinks on the way, rows have moved towards the front: as many pages back are read again.
     """
     number, seen_total = first, None
+    turned = _Turned()
     for _ in range(MAX_SLICES):
         items, total, more = fetch(number)
-        if total is not None and seen_total is not None and total < seen_total and number > first:
-            moved, _, _ = fetch(number - 1)
-            yield Slice(moved, last=False, total=total)
+        if more and not items:
+            raise ContractError(f"page {number} is empty but the vendor says that more follow")
+        shrunk = seen_total - total if total is not None and seen_total is not None else 0
         seen_total = total
+        if shrunk > 0 and number > first:
+            number = max(first, number - 1 - shrunk // max(1, len(turned.before)))
+            continue
+        turned.check(items, f"page {number}", more=more)
         yield Slice(items, last=not more, total=total)
         if not more:
             return
-        if not items:
-            raise ContractError(f"page {number} is empty but the vendor says that more follow")
         number += 1
     raise _endless()
 
 
 def offsets(
-    fetch: Callable[[int], tuple[Sequence[Any], int | None]], *, limit: int, overlap: int = 1
+    fetch: Callable[[int], tuple[Sequence[Any], int | None]],
+    *,
+    limit: int,
+    overlap: int = 1,
+    key: Callable[[Any], Hashable] | None = None,
 ) -> Iterator[Slice]:
-    """Walk by offset, each page overlapping the one before by `overlap` rows so that a moved row is not missed."""
+    """Walk by offset, each page overlapping the one before by `overlap` rows so that a moved row is not missed.
+
+    `key` tells rows apart: a page that shares none with the page before is asked for again from further back,
+    so that no number of rows removed in front of it hides one.
+    """
     start = 0
+    turned = _Turned()
     for _ in range(MAX_SLICES):
         items, total = fetch(start)
+        while key and start > 0 and turned.before and _disjoint(items, turned.before, key):
+            start = max(0, start - limit)
+            items, total = fetch(start)
         more = len(items) >= limit if total is None else start + len(items) < total
-        yield Slice(items, last=not more or not items, total=total)
-        if not more or not items:
+        if more and not items:
+            raise ContractError(f"nothing comes from offset {start} but the vendor counts {total}")
+        turned.check(items, f"offset {start}", more=more)
+        yield Slice(items, last=not more, total=total)
+        if not more:
             return
         start += max(1, len(items) - overlap)
     raise _endless()
@@ -66,14 +85,18 @@ def offsets(
 def tokens(fetch: Callable[[str | None], Slice], start: str | None = None) -> Iterator[Slice]:
     """Walk by continuation token: `Slice.next` of one answer asks for the next; short and empty pages are normal."""
     token = start
+    seen = {start}
     for _ in range(MAX_SLICES):
         part = fetch(token)
         yield part
         if part.last:
             return
-        if part.next is None or part.next == token:
+        if part.next is None:
             raise ContractError("the vendor says that more follow but gives no new page token")
+        if part.next in seen:
+            raise ContractError("the vendor gives a page token for the second time: the list runs in circles")
         token = part.next
+        seen.add(token)
     raise _endless()
 
 
@@ -105,12 +128,14 @@ def keyset(
     Equal stamps at a page edge are told apart by id, so thousands of rows with one stamp neither loop nor vanish.
     """
     after = start
+    seen = {start}
     for _ in range(MAX_SLICES):
         items, full = fetch(after)
         reached = position_of(items[-1]) if items else after
-        if full and reached == after:
+        if full and reached in seen:
             raise ContractError(f"no progress behind {after}: the vendor repeats the same page")
         after = reached
+        seen.add(after)
         yield Slice(items, last=not full), after
         if not full:
             return
@@ -121,7 +146,8 @@ def resume_from(cursor: Cursor | None, overlap: timedelta) -> datetime | None:
     """Return where an incremental read starts: the cursor's `updated_at` less `overlap`; None = everything."""
     if not cursor or cursor.get("updated_at") is None:
         return None
-    return parse_stamp(str(cursor["updated_at"])) - overlap
+    at = parse_stamp(str(cursor["updated_at"]))
+    return at - overlap if at - _EARLIEST > overlap else _EARLIEST
 
 
 def parse_stamp(value: str) -> datetime:
@@ -132,12 +158,36 @@ def parse_stamp(value: str) -> datetime:
         raise ConfigError(f"{value!r} is not an ISO 8601 time such as 2026-01-05T00:00:00Z") from err
     if at.tzinfo is None:
         raise ConfigError(f"{value!r} has no time zone; write 2026-01-05T00:00:00Z or with +08:00")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as err:
+        raise ConfigError(f"{value!r} lies outside the calendar (years 1 to 9999)") from err
 
 
 def stamp(at: datetime) -> str:
     """Write an aware time as ISO 8601 UTC, to the microsecond only where there is one."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class _Turned:
+    """Notices a vendor that gives the same page however it is asked.
+
+    One repetition may be chance (a page's worth of rows inserted in front), two in a row are not.
+    """
+
+    def __init__(self) -> None:
+        self.before: Sequence[Any] = ()
+        self._repeats = 0
+
+    def check(self, items: Sequence[Any], name: str, *, more: bool) -> None:
+        self._repeats = self._repeats + 1 if more and items == self.before else 0
+        self.before = items
+        if self._repeats > 1:
+            raise ContractError(f"{name} repeats the page before: the vendor does not turn the page")
+
+
+def _disjoint(items: Sequence[Any], before: Sequence[Any], key: Callable[[Any], Hashable]) -> bool:
+    return {key(item) for item in before}.isdisjoint(map(key, items))
 
 
 def _endless() -> ContractError:
