@@ -6,38 +6,18 @@ A connector's `fake.py` has a class `Fake(FakeServer)`. It serves the lab, the d
 from __future__ import annotations
 
 import re
-import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from enum import StrEnum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Final, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlencode
 
-import msgspec
+from syncd.sdk.loopback import Answer, Fault, Request, Server, make_handler
 
-
-class Fault(StrEnum):
-    """Ways in which a vendor misbehaves."""
-
-    RATE_LIMITED = "rate_limited"  # with `retry_after` seconds, as a header; `as_date` for an HTTP date
-    RATE_LIMITED_SILENT = "rate_limited_silent"  # no header
-    SERVER_ERROR = "server_error"  # 500, nothing done
-    TIMEOUT = "timeout"  # no answer for `seconds`
-    RESET = "reset"  # connection reset before anything is done
-    LOST_ANSWER = "lost_answer"  # the request is carried out, then the connection is reset
-    EXPIRED_TOKEN = "expired_token"  # the vendor's answer to a token that is no longer valid
-    FORBIDDEN = "forbidden"  # the credentials lack a right
-    MOVED = "moved"  # 301 to the same path under /moved
-    GONE = "gone"  # 410
-    ERROR_IN_200 = "error_in_200"  # the vendor's error envelope in a 200, where the vendor does that
-    TRUNCATED = "truncated"  # valid HTTP, JSON cut in the middle
-    NOT_JSON = "not_json"  # an HTML page, as a proxy gives it
+__all__ = ["Answer", "Call", "FakeServer", "Fault", "Request", "route"]
 
 
 @dataclass(slots=True)
@@ -50,28 +30,6 @@ class _Planned:
     retry_after: float
     as_date: bool
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a handler is given: decoded query, JSON or form body, lower-case headers, path groups."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: Any
-    groups: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a handler gives back: status, a JSON body (None = empty), extra headers; `raw` replaces the JSON."""
-
-    status: int = 200
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    raw: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +79,7 @@ class FakeServer:
         self.writes = 0
         self._planned: list[_Planned] = []
         self._clock: datetime | None = None
-        self._server: ThreadingHTTPServer | None = None
+        self._server: Server | None = None
         self._before: list[Callable[[Request], None]] = []
         self._routes = [
             (*getattr(handler, _ROUTE), handler)
@@ -133,8 +91,10 @@ class FakeServer:
 
     def start(self, port: int = 0) -> str:
         """Listen on loopback (`port` 0 = any free one) and return the base address."""
-        self._server = _Server(("127.0.0.1", port), _make_handler(self))
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._server = Server(
+            ("127.0.0.1", port), make_handler(lambda request: self.handle(request), lambda: self.now())
+        )
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         return self.url
 
     def stop(self) -> None:
@@ -142,6 +102,7 @@ class FakeServer:
         if self._server:
             self._server.shutdown()
             self._server.server_close()
+            self._server.cut_lines()
             self._server = None
 
     def __enter__(self) -> Self:
@@ -247,7 +208,8 @@ class FakeServer:
         with self.lock:
             early = self._refusal(planned) if planned else None
             if planned and planned.fault is Fault.MOVED:
-                early = Answer(301, None, {"Location": f"{self.url}/moved{request.path}"})
+                query = f"?{urlencode(request.query)}" if request.query else ""
+                early = Answer(301, None, {"Location": f"{self.url}/moved{request.path}{query}"})
             answer = early or self._dispatch(request)
             if len(self.calls) < _MAX_LOG:
                 self.calls.append(Call(request.method, request.path, request.query, answer.status))
@@ -266,7 +228,7 @@ class FakeServer:
     def _refusal(self, planned: _Planned) -> Answer | None:
         match planned.fault:
             case Fault.RATE_LIMITED:
-                at = format_datetime(datetime.now(UTC) + timedelta(seconds=planned.retry_after), usegmt=True)
+                at = format_datetime(self.now().astimezone(UTC) + timedelta(seconds=planned.retry_after), usegmt=True)
                 return self.rate_limited({"Retry-After": at if planned.as_date else f"{planned.retry_after:g}"})
             case Fault.RATE_LIMITED_SILENT:
                 return self.rate_limited({})
@@ -278,6 +240,8 @@ class FakeServer:
                 return self.forbidden()
             case Fault.GONE:
                 return self.error(410, "gone")
+            case Fault.NOT_FOUND:
+                return self.error(404, "not found")
             case Fault.ERROR_IN_200:
                 return self.error_in_200()
             case Fault.NOT_JSON:
@@ -304,79 +268,16 @@ class FakeServer:
                 self.refused.append(f"{request.method} {path}: {', '.join(unknown)}")
                 return self.error(400, f"unknown parameter {', '.join(unknown)}")
             full = Request(request.method, path, request.query, request.headers, request.body, found.groups())
-            answer: Answer = handler(self, full)
+            answer: Answer = self._handled(handler, full)
             if request.method not in ("GET", "HEAD") and answer.status < 300:
                 self.writes += 1
             return answer
         return self.error(404, f"no such path {path}")
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-    allow_reuse_address = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle is nothing to print."""
-
-
-def _make_handler(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def _serve(self) -> None:
-            length = int(self.headers.get("content-length") or 0)
-            raw = self.rfile.read(length) if length else b""
-            parts = urlsplit(self.path)
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(
-                self.command,
-                parts.path,
-                dict(parse_qsl(parts.query, keep_blank_values=True)),
-                headers,
-                _body(raw, headers),
-            )
-            answer, fault = fake.handle(request)
-            if fault in (Fault.RESET, Fault.LOST_ANSWER):
-                self._cut()
-                return
-            self._answer(answer, truncated=fault is Fault.TRUNCATED)
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve
-
-        def _answer(self, answer: Answer, *, truncated: bool) -> None:
-            content = answer.raw if answer.raw is not None else b""
-            if answer.raw is None and answer.body is not None:
-                content = msgspec.json.encode(answer.body)
-            if truncated:
-                content = content[: len(content) // 2]
-            self.send_response(answer.status)
-            headers = {"Content-Type": "application/json; charset=utf-8", **answer.headers}
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def _cut(self) -> None:
-            linger = struct.pack("ii", 1, 0)  # reset instead of an orderly close
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self.close_connection = True
-            self.connection.close()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Stay silent: the fake keeps its own list of calls."""
-
-    return Handler
-
-
-def _body(raw: bytes, headers: Mapping[str, str]) -> Any:
-    if not raw:
-        return None
-    if "urlencoded" in headers.get("content-type", ""):
-        return dict(parse_qsl(raw.decode()))
-    try:
-        return msgspec.json.decode(raw)
-    except msgspec.DecodeError:
-        return raw
+    def _handled(self, handler: Handler, request: Request) -> Answer:
+        """Run a handler; a fault of its own is noted, for the test to show, and answered like the vendor's."""
+        try:
+            return handler(self, request)
+        except Exception as err:  # noqa: BLE001 whatever breaks in a handler must not hide behind a cut line
+            self.refused.append(f"{request.method} {request.path}: the fake broke: {err!r}")
+            return self.server_error()
