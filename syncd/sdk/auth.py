@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import httpx
+import msgspec
 
 from syncd import log
-from syncd.errors import AuthError, TransientError
+from syncd.errors import AuthError, ConfigError, TransientError
 from syncd.sdk.tokens import Token, TokenStore
 
-BasicAuth = httpx.BasicAuth
 _EARLY = timedelta(seconds=60)  # a grant this close to its end is renewed first
 Flow = Generator[httpx.Request, httpx.Response, None]
 
 
+class BasicAuth(httpx.BasicAuth):
+    """User name and password in the Authorization header."""
+
+    def __init__(self, username: str, password: str) -> None:
+        super().__init__(username, password)
+        log.hide(password)
+        log.hide(base64.b64encode(f"{username}:{password}".encode()).decode())
+
+
 class BearerAuth(httpx.Auth):
-    """A fixed token in the Authorization header, under `scheme`."""
+    """A fixed token in the Authorization header, under `scheme`; ConfigError when it cannot stand in a header."""
 
     def __init__(self, token: str, *, scheme: str = "Bearer") -> None:
+        if not re.fullmatch(r"[\x21-\x7e]+", token):
+            raise ConfigError(
+                "the token is empty or holds a space, a line break or a character outside ASCII; "
+                "check the file or variable that it comes from"
+            )
+        log.hide(token)
         self._value = f"{scheme} {token}"
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
@@ -52,6 +69,7 @@ class RenewableAuth(httpx.Auth):
         is_refused: Callable[[httpx.Response], bool] = lambda response: response.status_code == 401,
         reads_success: bool = False,
     ) -> None:
+        log.hide(seed)
         self._store = store
         self._seed = fingerprint(seed)
         self._renew = renew
@@ -92,17 +110,31 @@ class RenewableAuth(httpx.Auth):
             current = stored if stored and stored.seed == self._seed else None
             if current and (stale is None or current.access != stale.access) and not self._is_ending(current):
                 return current
+            version = stored.version if stored else 0
             response = yield self._renew(current)
             response.read()
-            if response.status_code >= 500 or response.status_code == 429:
-                raise TransientError(f"the token endpoint answered {response.status_code}; the stored grant is kept")
-            fresh = self._parse(response)
+            fresh = self._granted(response, version)
             fresh = replace(fresh, seed=self._seed, refresh=fresh.refresh or (current.refresh if current else None))
             log.hide(fresh.access)
             log.hide(fresh.refresh or "")
-            if self._store.swap(stored.version if stored else 0, fresh):
-                return fresh
-            return self._winner()
+            return fresh if self._store.swap(version, fresh) else self._winner()
+
+    def _granted(self, response: httpx.Response, version: int) -> Token:
+        """Read the token endpoint's answer; a refusal counts only while nobody else has renewed the grant."""
+        if response.status_code >= 500 or response.status_code == 429:
+            raise TransientError(f"the token endpoint answered {response.status_code}; the stored grant is kept")
+        try:
+            return self._parse(response)
+        except AuthError:
+            stored = self._current()
+            if stored is None or stored.version == version:
+                raise
+            return stored
+        except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as err:
+            raise TransientError(
+                f"the token endpoint answered {response.status_code} with something else than a grant; "
+                "the stored grant is kept"
+            ) from err
 
     def _winner(self) -> Token:
         token = self._current()
