@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import date
-from html import escape
 from typing import Literal
 
 from syncd.model.communication import CommunicationRecord, Digest, Show
+from syncd.report import compose, mail, markdown, plain
+from syncd.report.language import load
+from syncd.report.lens import Lens
 
 Content = Literal["digest", "brief"]
 
@@ -29,15 +31,22 @@ def render(
     A client sees item by item only what `show` lets out, the rest as counts; our own people see everything. `words`
     are the client's words for a status. `answer_by` is the day by which the asks want an answer.
     """
-    subject = f"{record.project_name} {record.number}"
-    text = f"{subject}\n{record.progress.done_count} / {record.progress.total_count}"
+    lens = Lens(record, load(locale), is_client, show, words, answer_by)
+    view = compose.build(lens, is_brief=content == "brief")
+    html, text, marked = mail.write(view), plain.write(view), markdown.write(view)
     return Digest(
         record=record.id,
         audience=audience,
         locale=locale,
-        subject=subject,
+        subject=view.subject,
+        preheader=view.preheader,
         body_text=text,
-        body_markdown=text,
-        body_html=f"<html><body><pre>{escape(text)}</pre></body></html>",
-        content_hash=hashlib.sha256(text.encode()).hexdigest(),
+        body_markdown=marked,
+        body_html=html,
+        is_quiet=bool(view.quiet),
+        content_hash=_hash(view.subject, text, html),
     )
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
