@@ -87,3 +87,7 @@ class MappingError(SyncdError):
 
 class ConflictError(SyncdError):
     """Two connections disagree on a field: keep both values, apply the field's rule."""
+
+
+class StoppedError(SyncdError):
+    """A person or the system asked us to stop: the page in hand is finished, the rest is left for the next run."""

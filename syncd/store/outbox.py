@@ -207,9 +207,8 @@ def decide(connection: Connection, number: int, *, retry: bool, why: str, at: da
     return result.rowcount == 1
 
 
-def release(connection: Connection, record: str, *, at: datetime) -> int:
+def release(connection: Connection, record: str) -> int:
     """Let the held commands of an approved record go; return how many."""
-    del at
     result = connection.execute(
         sa.update(outbox).where(outbox.c.record == record, outbox.c.state == State.HELD).values(state=State.PENDING)
     )
@@ -226,6 +225,22 @@ def cancel_superseded(connection: Connection, records: Sequence[str], *, at: dat
         .values(state=State.CANCELLED, settled_at=at, detail="a newer digest replaced it before it was approved")
     )
     return int(result.rowcount)
+
+
+def last_sent(connection: Connection, account: str, project: str, recipient: str) -> str | None:
+    """Return the remote id of the newest message that this reader has been sent about a project."""
+    found: str | None = connection.execute(
+        sa.select(outbox.c.remote_id)
+        .where(
+            outbox.c.account == account,
+            outbox.c.project == project,
+            outbox.c.recipient == recipient,
+            outbox.c.state == State.SENT,
+        )
+        .order_by(outbox.c.id.desc())
+        .limit(1)
+    ).scalar()
+    return found
 
 
 def load(connection: Connection, number: int) -> Row | None:

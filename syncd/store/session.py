@@ -5,7 +5,6 @@ SQLite runs in WAL mode with one writer at a time. No transaction is held while 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,13 +13,16 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from syncd import log
 from syncd.errors import ConfigError, StoreError
+from syncd.settings import is_reference, resolve_reference
 
 HEAD: Final = "0001"
 _VERSION_TABLE: Final = "alembic_version"
 _BUSY_SECONDS: Final = 30
+_POOL: Final[dict[str, Any]] = {"pool_size": 20, "max_overflow": 20, "hide_parameters": True}  # they hold client data
 
 
 class Store:
@@ -34,6 +36,12 @@ class Store:
         """Whether the database is SQLite."""
         return self.engine.dialect.name == "sqlite"
 
+    @property
+    def _reading(self) -> dict[str, Any]:
+        if self.is_sqlite:
+            return {"syncd_reads": True}
+        return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
     @contextmanager
     def begin(self, *, durable: bool = False) -> Iterator[Connection]:
         """Run one write transaction; `durable` survives a power cut, too (SQLite: synchronous=FULL).
@@ -42,26 +50,20 @@ class Store:
         """
         try:
             with self.engine.connect() as connection:
-                if self.is_sqlite and durable:
-                    connection.exec_driver_sql("PRAGMA synchronous = FULL")
-                    connection.rollback()
-                try:
-                    with connection.begin():
-                        yield connection
-                finally:
-                    if self.is_sqlite and durable:
-                        connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
-                        connection.rollback()
-        except DBAPIError as err:
+                connection.execution_options(syncd_durable=durable)
+                with connection.begin():
+                    yield connection
+        except (DBAPIError, PoolTimeoutError) as err:
             raise store_error(err, self.engine) from err
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Run read-only statements in one snapshot."""
+        """Run read-only statements in one snapshot; they wait for no writer."""
         try:
-            with self.engine.connect().execution_options(syncd_reads=True) as connection:
+            with self.engine.connect() as connection:
+                connection.execution_options(**self._reading)
                 yield connection
-        except DBAPIError as err:
+        except (DBAPIError, PoolTimeoutError) as err:
             raise store_error(err, self.engine) from err
 
     def close(self) -> None:
@@ -77,17 +79,17 @@ def open_store(address: str, *, folder: Path | None = None) -> Store:
     store = Store(_engine(_url(address, folder or Path())))
     try:
         found = version(store)
-    except DBAPIError as err:
+        if found != HEAD:
+            _upgrade(store, found)
+    except BaseException:
         store.close()
-        raise store_error(err, store.engine) from err
-    if found != HEAD:
-        _upgrade(store, found)
+        raise
     return store
 
 
 def version(store: Store) -> str | None:
     """Return the revision of the database's tables, None when there are none."""
-    with store.engine.connect() as connection:
+    with store.read() as connection:
         if not sa.inspect(connection).has_table(_VERSION_TABLE):
             return None
         return connection.execute(sa.text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()  # noqa: S608  # a constant
@@ -97,15 +99,19 @@ def _upgrade(store: Store, found: str | None) -> None:
     from syncd.store.migrations import known_revisions, upgrade  # late: Alembic is slow to import
 
     if found is not None and found not in known_revisions():
-        store.close()
         raise StoreError(
-            f"the database is of a newer version (revision {found}, this program knows {HEAD}); "
-            "run the newer syncd, or restore a backup made before the upgrade"
+            f"{_place(store.engine.url)}: the database is of a newer version (revision {found}, this program knows "
+            f"{HEAD}); run the newer syncd, or restore a backup made before the upgrade"
         )
-    upgrade(store.engine)
+    try:
+        upgrade(store.engine)
+    except DBAPIError as err:
+        raise store_error(err, store.engine) from err
 
 
 def _url(address: str, folder: Path) -> URL:
+    if is_reference(address):
+        address = resolve_reference(address, where="database")
     try:
         url = make_url(address)
     except ArgumentError as err:
@@ -118,21 +124,27 @@ def _url(address: str, folder: Path) -> URL:
         )
     if url.get_backend_name() == "postgresql":
         return url.set(drivername="postgresql+psycopg")
-    if url.database and url.database != ":memory:":
-        path = folder / url.database
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as err:
-            raise ConfigError(f"database: the folder {path.parent} cannot be made ({err.strerror})") from err
-        return url.set(database=str(path))
-    return url
+    if not url.database or url.database == ":memory:":
+        raise ConfigError(
+            f"database: {address!r} names no file, and a database in memory is gone with the process; "
+            "write sqlite:///data/syncd.db"
+        )
+    path = folder / url.database
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise ConfigError(
+            f"database: the folder {path.parent} cannot be made ({err.strerror}); choose another path, or correct "
+            "its rights"
+        ) from err
+    return url.set(drivername="sqlite", database=str(path))
 
 
 def _engine(url: URL) -> Engine:
     try:
         if url.get_backend_name() == "postgresql":
-            return sa.create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True)
-        engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, pool_size=20, max_overflow=20)
+            return sa.create_engine(url, **_POOL, pool_pre_ping=True)
+        engine = sa.create_engine(url, **_POOL, connect_args={"timeout": _BUSY_SECONDS})
     except (NoSuchModuleError, ModuleNotFoundError) as err:
         raise ConfigError(f"database: the driver of {url.drivername!r} is not installed ({err})") from err
     sa.event.listen(engine, "connect", _prepare_sqlite)
@@ -155,23 +167,63 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get("syncd_reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if options.get("syncd_reads", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # Said every time, since the pool hands connections on, and before BEGIN, since SQLite refuses it inside.
+    connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options.get('syncd_durable', False) else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def store_error(err: SQLAlchemyError, engine: Engine) -> StoreError:
     """Translate a driver's error into what is wrong and the way out."""
     cause = getattr(err, "orig", None) or err
-    text = log.one_line(log.scrub(str(cause)))[:200]
-    place = engine.url.database or engine.url.render_as_string(hide_password=True)
-    if "disk is full" in text or "No space left" in text:
-        return StoreError(f"{place}: the disk is full; free some room and run again, nothing that was stored is lost")
-    if "locked" in text and isinstance(cause, sqlite3.OperationalError):
-        return StoreError(
-            f"{place}: another process has held the database for {_BUSY_SECONDS} s; run again when it is done"
-        )
-    if isinstance(cause, sqlite3.OperationalError) and "unable to open" in text:
-        return StoreError(f"{place}: the database file cannot be opened; check the path and its rights")
-    if (isinstance(cause, sqlite3.DatabaseError) and "malformed" in text) or "not a database" in text:
-        return StoreError(f"{place}: the file is not a sound SQLite database ({text}); restore a backup")
-    return StoreError(f"{place}: the database refused ({text})")
+    text = log.one_line(log.scrub(_primary(cause)))[:200]
+    for fragments, advice in _ADVICE:
+        if any(fragment in text for fragment in fragments):
+            return StoreError(f"{_place(engine.url)}: " + advice.format(text=text, busy=_BUSY_SECONDS))
+    return StoreError(f"{_place(engine.url)}: the database refused ({text})")
+
+
+_ADVICE: Final = (
+    (
+        ("disk is full", "No space left", "could not extend file"),
+        "the disk is full; free some room and run again, nothing that was stored is lost",
+    ),
+    (
+        ("database is locked", "table is locked"),
+        "another process has held the database for {busy} s; run again when it is done",
+    ),
+    (("unable to open database",), "the database file cannot be opened; check the path and its rights"),
+    (("readonly database",), "the database file cannot be written; check the rights of the file and of its folder"),
+    (
+        ("malformed", "not a database", "file is encrypted"),
+        "the file is not a sound SQLite database ({text}); restore a backup, or move the file away to begin anew",
+    ),
+    (
+        ("does not exist", "password authentication", "no pg_hba"),
+        "the database server refused us ({text}); correct database: in syncd.yaml",
+    ),
+    (
+        ("connection failed", "could not connect", "server closed the connection", "connection is lost"),
+        "the database server cannot be reached ({text}); start it, or correct database: in syncd.yaml",
+    ),
+    (
+        ("too many clients", "QueuePool limit"),
+        "no connection to the database was free in time; run again, or allow it more",
+    ),
+)
+
+
+def _primary(cause: BaseException) -> str:
+    """Return the driver's message without the details, which quote the row at hand."""
+    diagnosis = getattr(cause, "diag", None)
+    return str(getattr(diagnosis, "message_primary", None) or cause)
+
+
+def _place(url: URL) -> str:
+    """Return how people know the database: the file's path, or server and name."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.host or 'postgresql'}/{url.database}"

@@ -197,6 +197,7 @@ outbox: Final = Table(
     Column("settled_at", UtcDateTime),
     Index(None, "state", "connection"),
     Index(None, "record"),
+    Index(None, "account", "project", "recipient"),
 )
 
 parked: Final = Table(

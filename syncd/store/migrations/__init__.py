@@ -25,8 +25,10 @@ def known_revisions() -> list[str]:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the tables to `revision` in one transaction."""
+    """Bring the tables to `revision` in one transaction; of several processes the first does it, the rest wait."""
     config = _config()
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # SQLite's write transactions wait for each other anyway
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7263400)")
         config.attributes["connection"] = connection
         command.upgrade(config, revision)

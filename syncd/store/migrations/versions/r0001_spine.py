@@ -237,6 +237,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("idempotency_key", name=op.f("uq_outbox_idempotency_key")),
     )
+    op.create_index(
+        op.f("ix_outbox_account_project_recipient"), "outbox", ["account", "project", "recipient"], unique=False
+    )
     op.create_index(op.f("ix_outbox_record"), "outbox", ["record"], unique=False)
     op.create_index(op.f("ix_outbox_state_connection"), "outbox", ["state", "connection"], unique=False)
     # ### end Alembic commands ###

@@ -1,0 +1,160 @@
+"""Addressing: one digest becomes the commands of one plan row, each with its key, target and payload."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC
+from typing import Any, Final
+
+import msgspec
+
+from syncd.engine.workspace import Workspace
+from syncd.errors import ConfigError
+from syncd.mapping.apply import PushRule
+from syncd.model.communication import CommunicationRecord, Digest
+from syncd.sdk.connector import OperationSpec, Role
+from syncd.settings import AccountSettings, PlanRow, ProjectSettings
+from syncd.store import outbox
+from syncd.store.outbox import Intent
+
+_KEY_LENGTH: Final = 40
+_RECIPIENT: Final = "recipient"
+
+
+def intents(
+    space: Workspace,
+    account: AccountSettings,
+    project: ProjectSettings,
+    row: PlanRow,
+    made: CommunicationRecord,
+    digest: Digest,
+    *,
+    slot: str,
+) -> Iterator[Intent]:
+    """Yield the commands that bring `digest` to the readers of `row`: one each on a channel, one on a CRM record."""
+    rule = space.mapping(row.channel).push_rule("Digest")
+    if rule is None:
+        raise ConfigError(f"{row.channel!r} cannot send a digest; its mapping has no push rule for Digest")
+    operation = space.spec(row.channel).operation(rule.operation)
+    for recipient, targets in _readers(space, account, project, row, rule):
+        target_id = _target(rule, targets, recipient)
+        key = idempotency_key(account.id, project.name, slot, row.channel, rule.operation, target_id or recipient)
+        source = _source(space, account, project, made, digest, key=key, recipient=recipient, targets=targets)
+        payload = rule.payload(source)
+        _check_size(operation, payload, row)
+        yield Intent(
+            idempotency_key=key,
+            account=account.id,
+            project=project.name,
+            record=made.id,
+            audience=row.audience,
+            recipient=recipient,
+            connection=row.channel,
+            operation=rule.operation,
+            delivery=operation.delivery,
+            target_id=target_id,
+            payload=payload,
+            payload_hash=hashlib.sha256(msgspec.json.encode(payload, order="sorted")).hexdigest(),
+            is_quiet=digest.is_quiet,
+        )
+
+
+def idempotency_key(*parts: str) -> str:
+    """Return the key of one send: the same client, project, slot, connection and reader give the same key."""
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:_KEY_LENGTH]
+
+
+def _readers(
+    space: Workspace, account: AccountSettings, project: ProjectSettings, row: PlanRow, rule: PushRule
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield (address, target ids) per command: people on a channel, the project's own records elsewhere."""
+    if space.spec(row.channel).role is Role.CHANNEL or rule.target == _RECIPIENT:
+        for address in account.audiences[row.audience].addresses:
+            yield address, {_RECIPIENT: address}
+        return
+    entries = [source.targets for source in project.sources if source.connection == row.channel]
+    fitting = [targets for targets in entries if any(key in targets for key in _keys(rule))]
+    if not fitting:
+        raise ConfigError(
+            f"project {project.name!r} has no {' or '.join(_keys(rule))} under `from` for connection {row.channel!r}, "
+            "so there is nothing to attach the digest to"
+        )
+    yield from (("", targets) for targets in fitting)
+
+
+def _keys(rule: PushRule) -> list[str]:
+    return [part.strip() for part in (rule.target or "").split("|") if part.strip()]
+
+
+def _target(rule: PushRule, targets: Mapping[str, str], recipient: str) -> str | None:
+    for key in _keys(rule):
+        if key in targets:
+            return targets[key]
+    return recipient or None
+
+
+def _source(
+    space: Workspace,
+    account: AccountSettings,
+    project: ProjectSettings,
+    made: CommunicationRecord,
+    digest: Digest,
+    *,
+    key: str,
+    recipient: str,
+    targets: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return what a push rule may take its payload from."""
+    names = {person.email: person.name for person in made.key_contacts if person.email}
+    return {
+        "subject": digest.subject,
+        "preheader": digest.preheader,
+        "body_text": digest.body_text,
+        "body_markdown": digest.body_markdown,
+        "body_html": digest.body_html,
+        "images": dict(digest.images),
+        "locale": digest.locale,
+        "idempotency_key": key,
+        "mark": f"syncd:{key}",
+        "recipient": {"email": recipient, "name": _display_name(names.get(recipient), recipient)},
+        "thread": _thread(space, account, project, made, recipient),
+        "account": {"name": account.account, "id": account.id},
+        "project": {"name": project.name},
+        "record": {
+            "number": made.number,
+            "period_start": made.period_start.isoformat(),
+            "period_end": made.period_end.isoformat(),
+        },
+        "target": dict(targets),
+    }
+
+
+def _display_name(name: str | None, address: str) -> str | None:
+    return name if name and name != address else None
+
+
+def _thread(
+    space: Workspace, account: AccountSettings, project: ProjectSettings, made: CommunicationRecord, recipient: str
+) -> dict[str, str]:
+    """Return the thread that a message belongs to: one per reader, project and quarter."""
+    end = made.period_end.astimezone(UTC)
+    quarter = f"{end.year}Q{(end.month + 2) // 3}"
+    thread = {"root": idempotency_key("thread", account.id, project.name, quarter, recipient)}
+    if recipient:
+        with space.store.read() as connection:
+            parent = outbox.last_sent(connection, account.id, project.name, recipient)
+        if parent:
+            thread["parent"] = parent
+    return thread
+
+
+def _check_size(operation: OperationSpec, payload: Mapping[str, Any], row: PlanRow) -> None:
+    if operation.max_bytes is None:
+        return
+    size = len(msgspec.json.encode(payload))
+    if size > operation.max_bytes:
+        raise ConfigError(
+            f"{operation.name} on {row.channel!r} takes {operation.max_bytes:,} bytes and this needs {size:,}; "
+            "use `content: brief` for this row"
+        )

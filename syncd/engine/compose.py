@@ -1,0 +1,230 @@
+"""Compose: due rows of the communication plan become a record, digests and commands, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from syncd.engine import addressing
+from syncd.engine.reconcile import Frame, calendar_of, gather, show_of
+from syncd.engine.workspace import Workspace
+from syncd.errors import ConfigError, MappingError
+from syncd.model.communication import CommunicationRecord, Digest, RecordState
+from syncd.report import lint, record, render
+from syncd.report.facts import ProjectFacts
+from syncd.rhythm import next_due
+from syncd.settings import AccountSettings, PlanRow, ProjectSettings
+from syncd.store import audit, communication, outbox
+from syncd.store.communication import Kept
+from syncd.store.outbox import Intent
+
+_FIRST_PERIOD = timedelta(days=7)
+_RUN = "run"  # the schedule of rows that have no rhythm of their own
+
+
+class Verdict(StrEnum):
+    """What became of a project's turn."""
+
+    QUEUED = "queued"
+    WAITS = "waits for approval"
+    NOTHING_NEW = "nothing new"
+    HELD = "held"  # sources are stale, failed or never read
+    BLOCKED = "blocked"  # the linter or a mapping found a fault
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One project's record for one rhythm. `slot` is the due time, None for a one-shot run."""
+
+    account: AccountSettings
+    project: ProjectSettings
+    schedule: str
+    rows: tuple[PlanRow, ...]
+    slot: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """What a turn would queue: the record, a digest per audience and the intents; `problems` forbid it."""
+
+    turn: Turn
+    verdict: Verdict
+    record: CommunicationRecord
+    facts_hash: str
+    digests: tuple[Digest, ...] = ()
+    intents: tuple[Intent, ...] = ()
+    problems: tuple[str, ...] = ()
+    queued: int = field(default=0, compare=False)
+
+
+def turns(account: AccountSettings, *, slot: datetime | None = None, schedule: str | None = None) -> list[Turn]:
+    """Return the turns of an account: those of one rhythm at its due time, or all of them for a one-shot run.
+
+    Rows `with digest` go along with every rhythm.
+    """
+    rhythms = [row.when.text for row in account.plan if not row.when.with_digest]
+    wanted = [schedule] if schedule is not None else list(dict.fromkeys(rhythms))
+    found: list[Turn] = []
+    for project in account.projects:
+        for text in wanted:
+            rows = tuple(row for row in account.plan if row.when.with_digest or row.when.text == text)
+            found.append(Turn(account, project, text, rows, slot))
+    return found
+
+
+def draft(space: Workspace, turn: Turn, *, now: datetime, since: datetime | None = None) -> Drafted:
+    """Work out a turn without writing anything: the record, the digests and the commands."""
+    facts = gather(space, turn.account, turn.project, _frame(space, turn, now, since))
+    made = record.build(facts)
+    facts_hash = _facts_hash(facts)
+    with space.store.read() as connection:
+        last = communication.latest(connection, made.account, made.project, turn.schedule)
+    if turn.slot is None and last is not None and last.facts_hash == facts_hash:
+        return Drafted(turn, Verdict.NOTHING_NEW, last.record, facts_hash)
+    if made.holds:
+        problems = tuple(_hold(source) for source in made.holds)
+        return Drafted(turn, Verdict.HELD, made, facts_hash, problems=problems)
+    return _with_digests(space, turn, made, facts_hash, now)
+
+
+def _hold(source: Any) -> str:
+    as_of = f"data as of {source.data_as_of:%Y-%m-%d %H:%M} UTC" if source.data_as_of else "never read"
+    return f"{source.title} ({source.connection}) is {source.freshness}: {source.note or as_of}"
+
+
+def _frame(space: Workspace, turn: Turn, now: datetime, since: datetime | None) -> Frame:
+    """Return the period: from the end of the last delivered one (or `since`, or a week or more ago) until now."""
+    account = turn.account
+    with space.store.read() as connection:
+        delivered = communication.latest(connection, account.id, turn.project.name, turn.schedule, delivered=True)
+        number = communication.next_number(connection, account.id, turn.project.name)
+    end = turn.slot or now
+    rhythm = next((row.when for row in turn.rows if not row.when.with_digest), None)
+    upcoming = next_due(rhythm, end, account.zone, calendar_of(account).is_working) if rhythm else None
+    next_end = upcoming or end + _FIRST_PERIOD
+    start = since or (delivered.record.period_end if delivered else end - max(_FIRST_PERIOD, next_end - end))
+    return Frame(
+        period_start=min(start, end),
+        period_end=end,
+        next_end=next_end,
+        now=now,
+        number=number,
+        previous=delivered.record if delivered else None,
+        previous_delivered_at=delivered.delivered_at if delivered else None,
+    )
+
+
+def _facts_hash(facts: ProjectFacts) -> str:
+    """Return a hash of the entities and settings behind a record: equal means that nothing is new."""
+    entities = [*facts.tasks, *facts.milestones, *facts.decisions, *facts.change_requests]
+    parts = sorted(entity.model_dump_json(exclude={"updated_at"}) for entity in entities)
+    parts += [facts.project_name, msgspec.json.encode([goal.model_dump(mode="json") for goal in facts.goals]).decode()]
+    parts += [person.model_dump_json() for person in facts.key_contacts]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _with_digests(space: Workspace, turn: Turn, made: CommunicationRecord, facts_hash: str, now: datetime) -> Drafted:
+    digests: list[Digest] = []
+    intents: dict[str, Intent] = {}
+    problems: list[str] = []
+    others = [account.account for account in space.config.accounts.values() if account.id != turn.account.id]
+    for row in turn.rows:
+        digest = digest_for(turn.account, row, made, now=now)
+        digests.append(digest)
+        problems += [f"{row.audience}: {text}" for text in lint.problems(made, digest, other_accounts=others)]
+        try:
+            for intent in addressing.intents(
+                space, turn.account, turn.project, row, made, digest, slot=_slot(turn, made)
+            ):
+                intents.setdefault(
+                    intent.idempotency_key, intent
+                )  # one message per person and slot: the first row wins
+        except (MappingError, ConfigError) as err:
+            problems.append(f"{row.audience} → {row.channel}: {err}")
+    if problems:
+        return Drafted(turn, Verdict.BLOCKED, made, facts_hash, tuple(digests), problems=tuple(problems))
+    waits = any(row.approver for row in turn.rows)
+    state = RecordState.IN_REVIEW if waits else RecordState.APPROVED
+    made = made.model_copy(update={"state": state})
+    verdict = Verdict.WAITS if waits else Verdict.QUEUED
+    return Drafted(turn, verdict, made, facts_hash, tuple(digests), tuple(intents.values()))
+
+
+def digest_for(account: AccountSettings, row: PlanRow, made: CommunicationRecord, *, now: datetime) -> Digest:
+    """Render a record for one row of the plan."""
+    audience = account.audiences[row.audience]
+    return render.render(
+        made,
+        audience=row.audience,
+        is_client=audience.is_client,
+        content=row.content,
+        locale=row.lang or account.locale,
+        show=show_of(account),
+        words=account.words,
+        answer_by=_answer_by(account, row, now),
+    )
+
+
+def _answer_by(account: AccountSettings, row: PlanRow, now: datetime) -> date | None:
+    if row.answer_in_days is None:
+        return None
+    return calendar_of(account).add(now.astimezone(account.zone).date(), row.answer_in_days)
+
+
+def _slot(turn: Turn, made: CommunicationRecord) -> str:
+    return turn.slot.isoformat() if turn.slot else f"{_RUN} {made.number}"
+
+
+def commit(space: Workspace, drafted: Drafted) -> int:
+    """Put a draft's record and commands into the database, all or nothing; return how many commands were new.
+
+    A command whose key is there already is left alone: it was queued for this slot before.
+    """
+    if drafted.verdict not in (Verdict.QUEUED, Verdict.WAITS):
+        return 0
+    at, made, turn = space.now(), drafted.record, drafted.turn
+    queued = 0
+    with space.store.begin(durable=True) as connection:
+        older = communication.undelivered(connection, made.account, made.project, turn.schedule)
+        outbox.cancel_superseded(connection, older, at=at)
+        for one in older:
+            if not outbox.rows(connection, record=one, states=list(_UNDER_WAY), limit=1):
+                communication.set_state(connection, one, RecordState.SUPERSEDED)
+        kept = Kept(made, turn.schedule, _slot(turn, made), drafted.facts_hash, None)
+        communication.save(connection, kept)
+        approvers = {row.audience: row.approver for row in turn.rows}
+        for intent in drafted.intents:
+            held = approvers.get(intent.audience) is not None
+            queued += outbox.put(connection, intent, held=held, at=at)
+        detail = {"number": made.number, "commands": queued, "content_hash": made.content_hash}
+        audit.append(connection, "compose", f"{made.account}/{made.project}", detail, actor="syncd", at=at)
+    return queued
+
+
+_UNDER_WAY = (outbox.State.PENDING, outbox.State.CLAIMED, outbox.State.UNKNOWN, outbox.State.PARKED, outbox.State.SENT)
+
+
+def approve(space: Workspace, account: AccountSettings, number: int, *, actor: str) -> int:
+    """Release the held commands of a record; return how many. ConfigError when there is no such record."""
+    with space.store.begin(durable=True) as connection:
+        kept = communication.load(connection, account.id, number)
+        if kept is None:
+            raise ConfigError(f"account {account.id!r} has no record {number}; see: syncd status")
+        at = space.now()
+        count = outbox.release(connection, kept.record.id)
+        if count:
+            communication.set_state(connection, kept.record.id, RecordState.APPROVED)
+            audit.append(connection, "approve", f"{account.id} {number}", {"commands": count}, actor=actor, at=at)
+    return count
+
+
+def plan_hash(drafts: Sequence[Drafted]) -> str:
+    """Return the hash of everything that drafts would send: same hash, same effects."""
+    parts = sorted(f"{intent.idempotency_key} {intent.payload_hash}" for one in drafts for intent in one.intents)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

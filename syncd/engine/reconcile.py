@@ -1,0 +1,207 @@
+"""Reconcile: the entities of one account become the facts of each project's communication record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from syncd.engine.identity import Roots, contacts_of, roots, users_of
+from syncd.engine.workspace import Workspace
+from syncd.model.communication import CommunicationRecord, Freshness, Person, Show, SourceState
+from syncd.model.entities import ChangeRequest, Contact, Decision, Goal, Milestone, Task, User
+from syncd.report import asof
+from syncd.report.calendar import WorkingCalendar
+from syncd.report.facts import ProjectFacts
+from syncd.settings import AccountSettings, ProjectSettings, SourceSettings
+from syncd.store import Connection, cursors, parked, records
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The period that facts are gathered for, and what came before; `now` is when it is looked at."""
+
+    period_start: datetime
+    period_end: datetime
+    next_end: datetime
+    now: datetime
+    number: int = 1
+    previous: CommunicationRecord | None = None
+    previous_delivered_at: datetime | None = None
+
+
+def gather(space: Workspace, account: AccountSettings, project: ProjectSettings, frame: Frame) -> ProjectFacts:
+    """Return the facts of a project as they stood at the end of the period, from the recorded history."""
+    with space.store.read() as connection:
+        root = roots(connection, project)
+        work = _work(connection, root, frame.period_end)
+        contacts = contacts_of(connection, root)
+        sources = space.sources_of(account)
+        users = users_of(connection, sources)
+        states = _source_states(space, connection, project, root, frame.now)
+        baselines = _baselines(connection, work.milestones)
+    people: dict[str, str] = {user.id: user.full_name for user in users}
+    people.update({contact.id: contact.full_name for contact in contacts})
+    return ProjectFacts(
+        account=account.id,
+        account_name=account.account,
+        project=project.name,
+        project_name=project.name,
+        goals=[Goal(goal=g.goal, measure=g.measure, target_date=g.target_date) for g in project.goals],
+        tasks=work.tasks,
+        milestones=work.milestones,
+        decisions=work.decisions,
+        change_requests=work.change_requests,
+        people=people,
+        key_contacts=_key_contacts(account, contacts, users),
+        sources=states,
+        author=account.author,
+        period_start=frame.period_start,
+        period_end=frame.period_end,
+        next_end=frame.next_end,
+        now=frame.now,
+        timezone=account.zone,
+        number=frame.number,
+        previous=frame.previous,
+        previous_delivered_at=frame.previous_delivered_at,
+        baselines=baselines,
+        calendar=calendar_of(account),
+        show=show_of(account),
+    )
+
+
+@dataclass(slots=True)
+class _Work:
+    tasks: list[Task]
+    milestones: list[Milestone]
+    decisions: list[Decision]
+    change_requests: list[ChangeRequest]
+
+
+def _work(connection: Connection, root: Roots, as_of: datetime) -> _Work:
+    def of(kind: str) -> list[Any]:
+        return [e for project in root.projects for e in records.entities_of(connection, kind, project=project.id)]
+
+    return _Work(
+        _rewound(connection, of("Task"), as_of),
+        _rewound(connection, of("Milestone"), as_of),
+        of("Decision"),
+        of("ChangeRequest"),
+    )
+
+
+def _rewound(connection: Connection, entities: list[Any], as_of: datetime) -> list[Any]:
+    history = records.changes_of(connection, [entity.id for entity in entities], since=as_of)
+    past = []
+    for entity in entities:
+        changes = [(name, _value(old), _value(new), at) for name, old, new, at in history.get(entity.id, [])]
+        past.append(asof.rewind(entity, as_of, changes))
+    return [entity for entity in past if entity is not None]
+
+
+def _value(text: str | None) -> Any:
+    return None if text is None else msgspec.json.decode(text)
+
+
+def _baselines(connection: Connection, milestones: Sequence[Milestone]) -> dict[str, date]:
+    """Return the first due date ever seen of each milestone."""
+    history = records.changes_of(connection, [milestone.id for milestone in milestones], field="due_date")
+    first: dict[str, date] = {}
+    for milestone in milestones:
+        dates = [_value(old) for _, old, _, _ in reversed(history.get(milestone.id, []))]
+        earliest = next((date.fromisoformat(text) for text in dates if text), milestone.due_date)
+        if earliest is not None:
+            first[milestone.id] = earliest
+    return first
+
+
+def _source_states(
+    space: Workspace, connection: Connection, project: ProjectSettings, root: Roots, now: datetime
+) -> list[SourceState]:
+    waiting = parked.open_counts(connection)
+    states: dict[str, SourceState] = {}
+    for source in project.sources:
+        if source.connection not in states:
+            states[source.connection] = _source_state(space, connection, project, source, root, now, waiting)
+    return list(states.values())
+
+
+def _source_state(
+    space: Workspace,
+    connection: Connection,
+    project: ProjectSettings,
+    source: SourceSettings,
+    root: Roots,
+    now: datetime,
+    waiting: dict[str, int],
+) -> SourceState:
+    """Return how complete one connection's data are; the oldest stream that matters decides."""
+    settings = space.connection(source.connection)
+    spec = space.spec(source.connection)
+    ours = {target for s in project.sources if s.connection == source.connection for target in s.targets.values()}
+    positions = [
+        position
+        for position in cursors.all_of(connection, source.connection)
+        if position.place.partition in ("", *ours)
+    ]
+    stamps = [position.as_of for position in positions]
+    data_as_of = min((at for at in stamps if at is not None), default=None)
+    failed = [position for position in positions if position.failed_at is not None]
+    missing = root.missing.get(source.connection, [])
+    note = ""
+    if not positions or data_as_of is None or None in stamps:
+        freshness, note = Freshness.NEVER, "not read to its end yet"
+    elif missing:
+        freshness, note = Freshness.FAILED, f"not found: {', '.join(missing)}"
+    elif now - data_as_of > space.config.service.fresh_for:
+        freshness = Freshness.STALE
+    elif failed:
+        freshness, note = Freshness.FAILED, f"{failed[0].place.stream}: the last read failed"
+    else:
+        freshness = Freshness.FRESH
+    return SourceState(
+        connection=source.connection,
+        title=settings.title or spec.title,
+        data_as_of=data_as_of,
+        freshness=freshness,
+        parked=waiting.get(source.connection, 0),
+        note=note,
+    )
+
+
+def _key_contacts(account: AccountSettings, contacts: Sequence[Contact], users: Sequence[User]) -> list[Person]:
+    """Return the people whom the client's file names, with what the systems know of them."""
+    by_address: dict[str, Contact | User] = {}
+    everyone: list[Contact | User] = [*users, *contacts]
+    for person in everyone:
+        if person.email:
+            by_address[person.email.strip().lower()] = person
+    found: dict[str, Person] = {}
+    for audience in account.audiences.values():
+        for address in audience.addresses:
+            known = by_address.get(address.lower())
+            name = known.full_name if known else address
+            role = known.job_title if known else None
+            is_client = address in audience.contacts
+            found.setdefault(address, Person(name=name, role=role, email=address, is_client=is_client))
+    return list(found.values())
+
+
+def calendar_of(account: AccountSettings) -> WorkingCalendar:
+    """Return the working days that both sides of an account share."""
+    return WorkingCalendar(account.calendars.countries, account.calendars.closed)
+
+
+def show_of(account: AccountSettings) -> Show:
+    """Return what may leave to the client, item by item."""
+    tasks = account.show.tasks
+    if tasks is None:
+        return Show()
+    return Show(
+        types=tuple(tasks.types) if tasks.types is not None else None,
+        labels=tuple(tasks.labels) if tasks.labels is not None else None,
+        fields=tuple(tasks.fields),
+    )
