@@ -22,7 +22,7 @@ from syncd.store.runs import Balance
 
 Stage = Literal["pull", "compose", "push"]
 STAGES: Final[tuple[Stage, ...]] = ("pull", "compose", "push")
-_LEASE: Final = timedelta(minutes=10)
+_LEASE: Final = timedelta(minutes=2)
 _ABANDONED: Final = timedelta(days=1)
 _MOST_CONNECTIONS: Final = 8
 
@@ -148,11 +148,12 @@ def _alone(space: Workspace, accounts: Sequence[AccountSettings]) -> Iterator[No
     with ExitStack() as stack:
         for account in sorted(accounts, key=lambda account: account.id):
             try:
-                stack.enter_context(leases.held(space.store, f"run:{account.id}", now=space.now, term=_LEASE))
+                lease = leases.held(space.store, f"run:{account.id}", now=space.now, term=_LEASE, beat=True)
+                stack.enter_context(lease)
             except BusyError as err:
                 raise BusyError(
-                    f"another run of {account.id!r} is under way ({err}); wait for it to end, or if its process is dead, "
-                    f"for {_LEASE.seconds // 60} minutes"
+                    f"another run of {account.id!r} is under way ({err}); wait for it to end. Should its process be dead "
+                    f"on another machine, the way is free after {_LEASE.seconds} s"
                 ) from err
         yield
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,28 +13,45 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from syncd.errors import BusyError
+from syncd.errors import BusyError, StoreError
 from syncd.store.session import Store
 from syncd.store.tables import leases
 from syncd.store.upsert import insert_new
 
 
 def new_holder() -> str:
-    """Return a name for a holder that tells people which process it is."""
+    """Return a name for a holder that tells people which process it is: host, process id, and a mark of its own."""
     return f"{socket.gethostname()[:32]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 def take(store: Store, name: str, holder: str, *, at: datetime, term: timedelta) -> bool:
-    """Take or prolong a lease; False while somebody else holds it and it has not run out."""
+    """Take or prolong a lease; False while somebody else holds it, has not died, and it has not run out."""
     with store.begin() as connection:
+        found = connection.execute(sa.select(leases.c.holder).where(leases.c.name == name)).scalar()
+        may_replace = (leases.c.holder == holder) | (leases.c.until <= at)
+        if found is not None and _has_died(found):
+            may_replace |= leases.c.holder == found
         result = connection.execute(
-            sa.update(leases)
-            .where(leases.c.name == name, (leases.c.holder == holder) | (leases.c.until <= at))
-            .values(holder=holder, until=at + term)
+            sa.update(leases).where(leases.c.name == name, may_replace).values(holder=holder, until=at + term)
         )
         if result.rowcount == 1:
             return True
         return insert_new(connection, leases, {"name": name, "holder": holder, "until": at + term})
+
+
+def _has_died(holder: str) -> bool:
+    """Say whether `holder` is a process of this machine that is gone; elsewhere only the term can tell."""
+    host, _, rest = holder.partition(":")
+    pid = rest.partition(":")[0]
+    if host != socket.gethostname()[:32] or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def release(store: Store, name: str, holder: str) -> None:
@@ -57,11 +76,12 @@ def held(
     term: timedelta = timedelta(minutes=5),
     wait: Callable[[float], None] | None = None,
     wait_seconds: float = 0.0,
+    beat: bool = False,
 ) -> Iterator[Callable[[], None]]:
     """Hold a lease for a block; yields a function that prolongs it. BusyError when somebody else has it.
 
-    With `wait`, ask again every 0.2 s for up to `wait_seconds`. A prolongation that comes too late raises BusyError:
-    the holder must stop, another one may have begun.
+    With `wait`, ask again every 0.2 s for up to `wait_seconds`. With `beat`, a thread prolongs it three times a term.
+    A prolongation that comes too late raises BusyError: the holder must stop, another one may have begun.
     """
     holder = new_holder()
     waited = 0.0
@@ -76,6 +96,26 @@ def held(
             raise BusyError(f"{name}: the lease was lost to another process; stopping")
 
     try:
-        yield prolong
+        with _beating(prolong, term) if beat else contextlib.nullcontext():
+            yield prolong
     finally:
         release(store, name, holder)
+
+
+@contextmanager
+def _beating(prolong: Callable[[], None], term: timedelta) -> Iterator[None]:
+    """Prolong in the background; a missed beat is made up for by the next one, or noticed when the lease is lost."""
+    ended = threading.Event()
+
+    def beats() -> None:
+        while not ended.wait(term.total_seconds() / 3):
+            with contextlib.suppress(StoreError):
+                prolong()
+
+    thread = threading.Thread(target=beats, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
