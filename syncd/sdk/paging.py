@@ -43,6 +43,7 @@ def page_numbers(fetch: Callable[[int], tuple[Sequence[Any], int | None, bool]],
         seen_total = total
         if shrunk > 0 and number > first:
             number = max(first, number - 1 - shrunk // max(1, len(turned.before)))
+            turned = _Turned()  # the step back repeats a page on purpose
             continue
         turned.check(items, f"page {number}", more=more)
         yield Slice(items, last=not more, total=total)
