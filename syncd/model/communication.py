@@ -111,7 +111,10 @@ class Item(Line):
 
 
 class Ask(Line):
-    """Something that waits for the client: a decision, an approval, an answer."""
+    """Something that waits for the client: a decision, an approval, an answer.
+
+    A task they hold has `is_task`, with the task's type and labels: it may be named to a client only as tasks may.
+    """
 
     id: str
     question: str
@@ -121,6 +124,9 @@ class Ask(Line):
     days_waiting: int | None = None
     blocks: int = 0
     url: str | None = None
+    is_task: bool = False
+    type: str | None = None
+    labels: list[str] = Field(default_factory=list)
     visibility: Visibility = Visibility.CLIENT
 
 

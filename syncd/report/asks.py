@@ -83,6 +83,9 @@ def _task_ask(task: Task, picture: Picture, before: Mapping[str, Ask]) -> Ask:
         due_date=picture.due_date(task),
         days_waiting=_days_waiting(asked_at, facts),
         url=task.url,
+        is_task=True,
+        type=task.type,
+        labels=task.labels,
         visibility=Visibility.CLIENT if may_leave else Visibility.INTERNAL,
     )
 

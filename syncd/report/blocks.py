@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from syncd.model.communication import Ask, Correction, DateMove, Freshness, MilestoneLine, SourceState
-from syncd.model.entities import Holder, MilestoneStatus
+from syncd.model.entities import Holder, MilestoneStatus, TaskStatus
 from syncd.report.lens import Lens
 from syncd.report.text import clean
 from syncd.report.view import Bar, Block, Entry, Group, Table
@@ -75,7 +75,7 @@ def percent(done: float, total: float) -> int:
 def milestones(lens: Lens) -> Block:
     """Return the table of dates; when there are too many, those finished longest ago are left out first."""
     lines = lens.record.milestones
-    ranked = sorted(lines, key=lambda line: line.status is MilestoneStatus.DONE)
+    ranked = sorted(lines, key=_is_done)
     kept = {line.id for line in ranked[: MILESTONE_LIMIT if len(lines) > MILESTONE_LIMIT else None]}
     shown = [line for line in lines if line.id in kept]
     has_last = lens.record.since_last is not None
@@ -147,16 +147,17 @@ def _ask_entry(ask: Ask, lens: Lens) -> Entry:
         notes.append(lens.say("options_note", options=options))
     if ask.days_waiting is not None:
         notes.append(lens.say("waiting", n=ask.days_waiting))
-    if ask.due_date is not None:
+    if ask.due_date is not None and (lens.shows("due_date") or not ask.is_task):
         notes.append(lens.say("wanted_by", day=lens.day(ask.due_date)))
-    return Entry(clean(ask.question, 300), tuple(notes), url=lens.url(ask.url))
+    return Entry(clean(ask.question, 300) or "…", tuple(notes), url=lens.url(ask.url))
 
 
 def _kept(lens: Lens) -> str:
     since = lens.record.since_last
     if since is not None and since.promised:
         return lens.say("breath_kept", n=since.promised, kept=since.kept, number=since.number)
-    return lens.say("breath_done", n=len(lens.record.done))
+    done = len(lens.record.done)
+    return lens.say("breath_done", n=done) if done else lens.say("done_none")
 
 
 def _scope(lens: Lens) -> str:
@@ -172,7 +173,7 @@ def _scope(lens: Lens) -> str:
 
 def _dates(lens: Lens) -> str:
     dated = [line for line in lens.record.milestones if line.slip_days is not None]
-    late = [line for line in dated if line.status is MilestoneStatus.OPEN and (line.slip_days or 0) > 0]
+    late = [line for line in dated if not _is_done(line) and (line.slip_days or 0) > 0]
     if not late:
         stands = dated and not lens.record.holds and all(line.slip_days == 0 for line in dated)
         return lens.say("breath_on_plan") if stands else ""
@@ -198,19 +199,19 @@ def _waiting(lens: Lens) -> str:
 
 
 def _milestone_row(line: MilestoneLine, lens: Lens, *, has_last: bool) -> tuple[Entry, tuple[str, ...]]:
-    late = line.status is MilestoneStatus.OPEN and (line.slip_days or 0) > 0
-    notes = (lens.say("milestone_items", done=line.done_count, total=line.total_count),) if line.total_count else ()
+    late = not _is_done(line) and (line.slip_days or 0) > 0
+    notes = [lens.status(TaskStatus.DONE)] if _is_done(line) else []
+    if line.total_count:
+        notes.append(lens.say("milestone_items", done=line.done_count, total=line.total_count))
+    now = line.completed_date or line.due_date
     dates = [line.baseline_due_date, *([line.last_due_date] if has_last else [])]
     cells = [lens.day(day) if day else _NO_VALUE for day in dates]
-    name = Entry(clean(line.name), notes, url=lens.url(line.url), is_late=late)
-    return name, (*cells, _milestone_now(line, lens), _slip(line.slip_days, lens))
+    name = Entry(clean(line.name), tuple(notes), url=lens.url(line.url), is_late=late)
+    return name, (*cells, lens.day(now) if now else lens.say("no_date"), _slip(line.slip_days, lens))
 
 
-def _milestone_now(line: MilestoneLine, lens: Lens) -> str:
-    if line.status is MilestoneStatus.DONE:
-        done = line.completed_date
-        return lens.say("milestone_done", day=lens.day(done)) if done else lens.say("milestone_done_undated")
-    return lens.day(line.due_date) if line.due_date else lens.say("no_date")
+def _is_done(line: MilestoneLine) -> bool:
+    return line.status is MilestoneStatus.DONE
 
 
 def _slip(days: int | None, lens: Lens) -> str:

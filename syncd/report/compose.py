@@ -33,7 +33,7 @@ def build(lens: Lens, *, is_brief: bool) -> View:
         banner=_banner(lens),
         quiet=quiet,
         blocks=parts,
-        foot_title=lens.say("how"),
+        foot_title="" if quiet else lens.say("how"),
         foot=_foot(lens, is_quiet=bool(quiet)),
     )
 
@@ -67,10 +67,15 @@ def _subject(lens: Lens, *, is_quiet: bool) -> str:
     name = clean(record.project_name, 60)
     if is_quiet:
         return data + _subject_asks(lens) + lens.say("subject_quiet", project=name, number=record.number)
-    done, total = record.progress.done_count, record.progress.total_count
-    progress = lens.say("subject_progress", done=done, total=total)
-    body = lens.say("subject", project=name, number=record.number, progress=progress)
-    return data + _subject_asks(lens) + body + _subject_milestone(lens)
+    body = lens.say("subject", project=name, number=record.number)
+    return data + _subject_asks(lens) + body + _subject_progress(lens) + _subject_milestone(lens)
+
+
+def _subject_progress(lens: Lens) -> str:
+    progress = lens.record.progress
+    if not progress.total_count:
+        return ""
+    return lens.say("subject_progress", done=progress.done_count, total=progress.total_count)
 
 
 def _subject_asks(lens: Lens) -> str:

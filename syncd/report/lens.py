@@ -46,12 +46,12 @@ class Lens:
 
     def visible_asks(self) -> list[Ask]:
         """Return the asks whose question may be shown."""
-        return [a for a in self.record.needs_you if not self.is_client or a.visibility is Visibility.CLIENT]
+        return [ask for ask in self.record.needs_you if not self.is_client or self._may_ask(ask)]
 
     def title(self, item: Item) -> str:
         """Return what the item is called."""
-        name = item.title if self.shows("title") else item.key or ""
-        return clean(name) or item.key or item.id
+        name = item.title if self.shows("title") else item.key
+        return clean(name or "") or "…"
 
     def url(self, url: str | None) -> str | None:
         """Return the address if this reader may follow it."""
@@ -82,3 +82,8 @@ class Lens:
     def today(self) -> date:
         """The account's date when the record was made."""
         return self.record.made_at.astimezone(self.zone).date()
+
+    def _may_ask(self, ask: Ask) -> bool:
+        if ask.is_task:
+            return self.shows("title") and self.show.selects(ask.type, ask.labels)
+        return ask.visibility is Visibility.CLIENT

@@ -81,10 +81,13 @@ def _planned_entry(item: Item, lens: Lens) -> Entry:
 
 
 def _progress_entry(item: Item, lens: Lens) -> Entry:
-    notes = [lens.status(item.status)] if item.status is TaskStatus.BLOCKED and lens.shows("status") else []
+    late = _is_late(item, lens)
+    notes = [lens.say("is_overdue")] if late else []
+    if item.status is TaskStatus.BLOCKED and lens.shows("status"):
+        notes.append(lens.status(item.status))
     if item.age_days is not None and lens.shows("start_date"):
         notes.append(lens.say("age", n=item.age_days))
-    return _entry(item, lens, notes, _due(item, lens), is_late=_is_late(item, lens))
+    return _entry(item, lens, notes, _due(item, lens), is_late=late)
 
 
 def _overdue_entry(item: Item, lens: Lens) -> Entry:

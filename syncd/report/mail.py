@@ -25,17 +25,17 @@ def _template() -> Template:
     environment = ImmutableSandboxedEnvironment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(_styled(_read("digest.html.j2"), _read("digest.css"), _read("dark.css")))
+    return environment.from_string(_styled(_read("digest.html.j2"), _read("digest.css"), _read("screen.css")))
 
 
-def _styled(source: str, style: str, dark: str) -> str:
+def _styled(source: str, style: str, screen: str) -> str:
     """Put the style into the elements, once, before anything is filled in.
 
     The template keeps its tags in HTML comments, because a comment is the one thing that an HTML parser leaves in its
-    place inside a table. The dark style cannot be inline: it answers to the reader's setting.
+    place inside a table. What depends on the reader's screen, dark or narrow, cannot be inline.
     """
     inliner = css_inline.CSSInliner(extra_css=style, load_remote_stylesheets=False)
-    styled = inliner.inline(source).replace("</head>", f"<style>{dark}</style></head>")
+    styled = inliner.inline(source).replace("</head>", f"<style>{screen}</style></head>")
     return styled.replace("<!--{%", "{%").replace("%}-->", "%}")
 
 

@@ -24,7 +24,9 @@ def _lines(view: View) -> Iterator[str]:
     for block in view.blocks:
         yield from (f"## {markdown(plain.title(block))}", "")
         yield from _body(block)
-    yield from ("---", "", f"**{markdown(view.foot_title)}**", "")
+    yield from ("---", "")
+    if view.foot_title:
+        yield from (f"**{markdown(view.foot_title)}**", "")
     yield from _paragraph(view.foot)
 
 

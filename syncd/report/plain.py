@@ -38,7 +38,7 @@ def _lines(view: View) -> Iterator[str]:
     for block in view.blocks:
         yield from ("", title(block).upper() if title(block).isascii() else f"【{title(block)}】")
         yield from _body(block)
-    yield from ("", "--", view.foot_title, *view.foot)
+    yield from ("", "--", *([view.foot_title] if view.foot_title else []), *view.foot)
 
 
 def _body(block: Block) -> Iterator[str]:
