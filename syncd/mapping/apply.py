@@ -41,9 +41,7 @@ class Mapping:
         self.connector = file.connector
         self.streams: frozenset[str] = frozenset(rule.stream for rule in file.pull)
         self.references = _references(file)
-        self._rules: dict[str, list[_Rule]] = {stream: [] for stream in self.streams}
-        for rule in file.pull:
-            self._rules[rule.stream].append(_Rule(rule, file.label))
+        self._rules = {stream: _compile_rules(file, stream) for stream in self.streams}
         self._pushes = tuple(PushRule(spec, file.label) for spec in file.push)
 
     def entity(self, record: Record, *, connection: str, timezone: ZoneInfo) -> Entity | None:
@@ -108,10 +106,17 @@ class PlacedError(UnfitError):
         self.origin = origin
 
 
-class _Rule:
-    """One pull rule, compiled."""
+def _compile_rules(file: MappingFile, stream: str) -> tuple[_Rule, ...]:
+    rules = [rule for rule in file.pull if rule.stream == stream]
+    # A record is called by its key in messages, whichever rule was looking at it.
+    key = next((_compile_field(r.fields["key"], r.entity, "key") for r in rules if "key" in r.fields), None)
+    return tuple(_Rule(rule, file.label, key) for rule in rules)
 
-    def __init__(self, rule: PullRule, label: str) -> None:
+
+class _Rule:
+    """One pull rule, compiled. `key` gives what a person calls a record of the stream."""
+
+    def __init__(self, rule: PullRule, label: str, key: Get | None) -> None:
         self._stream = rule.stream
         self._label = label
         self._kind = rule.entity
@@ -122,14 +127,14 @@ class _Rule:
             for name, specs in rule.fields.items()
             if name not in self._fixed
         )
-        self._key = dict(self._getters).get("key")
+        self._key = key
         self._validate = rule.entity.__pydantic_validator__.validate_python
 
     def holds(self, record: Record) -> bool:
         data = record.data
         try:
             if type(data) is not dict:
-                _check_object(data)
+                _check_object(data, self._stream)
             for condition in self._conditions:
                 if not condition(data):
                     return False
@@ -195,9 +200,9 @@ def _readable(subject: str) -> str:
     return short(subject)[1:-1]
 
 
-def _check_object(data: Any) -> None:
+def _check_object(data: Any, stream: str) -> None:
     if not isinstance(data, Items):
-        raise UnfitError(data, "is not an object")
+        raise PlacedError(UnfitError(data, "is not an object"), place=stream, origin="the record")
 
 
 def _compile_condition(condition: Condition, stream: str) -> Callable[[Any], bool]:
