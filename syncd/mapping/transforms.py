@@ -208,6 +208,15 @@ def html_to_text() -> Step:
     return step
 
 
+def first() -> Step:
+    """The first member of a list (or the value itself); null when the list is empty."""
+
+    def step(value: Any, _: Scope) -> Any:
+        return next(iter(_members(value)), None)
+
+    return step
+
+
 def first_in(table: Mapping[str, Any]) -> Step:
     """The result of the table's first entry that occurs in a list (or is the value); null when none does."""
 
@@ -311,6 +320,7 @@ TRANSFORMS: Final[Mapping[str, Transform]] = {
         Transform(date_part, gives=date),
         Transform(datetime_to_date, gives=date),
         Transform(html_to_text, gives=str),
+        Transform(first),
         Transform(first_in, takes_table=True),
         Transform(join, {"by": "text"}, gives=str),
         Transform(lower),
