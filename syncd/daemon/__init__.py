@@ -1,1 +1,1 @@
-
+"""The long-running service: schedules, jobs and their executor."""

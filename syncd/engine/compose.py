@@ -184,13 +184,15 @@ def _slot(turn: Turn, made: CommunicationRecord) -> str:
 def commit(space: Workspace, drafted: Drafted) -> int:
     """Put a draft's record and commands into the database, all or nothing; return how many commands were new.
 
-    A command whose key is there already is left alone: it was queued for this slot before.
+    A slot that has its record already is left alone: a process that died after its commit is not repeated.
     """
     if drafted.verdict not in (Verdict.QUEUED, Verdict.WAITS):
         return 0
     at, made, turn = space.now(), drafted.record, drafted.turn
     queued = 0
     with space.store.begin(durable=True) as connection:
+        if communication.has_slot(connection, made.account, made.project, turn.schedule, _slot(turn, made)):
+            return 0
         older = communication.undelivered(connection, made.account, made.project, turn.schedule)
         outbox.cancel_superseded(connection, older, at=at)
         for one in older:

@@ -71,6 +71,21 @@ def latest(
     return _kept(row) if row else None
 
 
+def has_slot(connection: Connection, account: str, project: str, schedule: str, slot: str) -> bool:
+    """Say whether a rhythm's slot has its record already."""
+    return (
+        connection.execute(
+            sa.select(_table.c.id).where(
+                _table.c.account == account,
+                _table.c.project == project,
+                _table.c.schedule == schedule,
+                _table.c.slot == slot,
+            )
+        ).first()
+        is not None
+    )
+
+
 def load(connection: Connection, account: str, number: int, project: str | None = None) -> Kept | None:
     """Return a record by its number."""
     query = sa.select(_table).where(_table.c.account == account, _table.c.number == number)

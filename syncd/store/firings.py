@@ -26,6 +26,13 @@ def claim(
     return insert_new(connection, firings, row)
 
 
+def register(connection: Connection, schedule: str, *, at: datetime, config_version: str, holder: str) -> None:
+    """Note when a schedule was first seen: slots before that time were never missed."""
+    if latest(connection, schedule) is None:
+        claim(connection, schedule, at, at=at, config_version=config_version, holder=holder)
+        end(connection, schedule, at, at=at)
+
+
 def end(connection: Connection, schedule: str, due_at: datetime, *, at: datetime, error: str | None = None) -> None:
     """Note how a firing ended."""
     connection.execute(
@@ -43,6 +50,14 @@ def latest(connection: Connection, schedule: str) -> datetime | None:
     return found
 
 
+def prune(connection: Connection, *, before: datetime) -> int:
+    """Forget ended slots of long ago, but never a schedule's newest one."""
+    other = firings.alias("other")
+    newest = sa.select(sa.func.max(other.c.due_at)).where(other.c.schedule == firings.c.schedule).scalar_subquery()
+    statement = sa.delete(firings).where(firings.c.ended_at < before, firings.c.due_at < newest)
+    return int(connection.execute(statement).rowcount)
+
+
 def abandoned(connection: Connection, prefix: str, holder: str) -> list[tuple[str, datetime]]:
     """Return slots that another holder began and never ended: their process died."""
     rows = connection.execute(
@@ -51,6 +66,14 @@ def abandoned(connection: Connection, prefix: str, holder: str) -> list[tuple[st
         .order_by(firings.c.due_at)
     )
     return [(row[0], row[1]) for row in rows]
+
+
+def is_running(connection: Connection, schedule: str, due_at: datetime, *, holder: str) -> bool:
+    """Say whether this holder has begun a slot and not ended it."""
+    row = connection.execute(
+        sa.select(firings.c.state, firings.c.holder).where(firings.c.schedule == schedule, firings.c.due_at == due_at)
+    ).first()
+    return row is not None and tuple(row) == ("running", holder)
 
 
 def take_over(connection: Connection, schedule: str, due_at: datetime, *, holder: str, at: datetime) -> bool:

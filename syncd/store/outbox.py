@@ -131,6 +131,14 @@ def due(connection: Connection, *, at: datetime, source: str | None = None, acco
     return [row[0] for row in connection.execute(query)]
 
 
+def due_connections(connection: Connection, *, at: datetime) -> list[str]:
+    """Return the connections that have commands to be sent now, or claims of a process that died."""
+    is_due = (outbox.c.state == State.PENDING) & ((outbox.c.not_before.is_(None)) | (outbox.c.not_before <= at))
+    is_dead = (outbox.c.state == State.CLAIMED) & (outbox.c.claimed_until <= at)
+    query = sa.select(outbox.c.connection.distinct()).where(is_due | is_dead)
+    return sorted(row[0] for row in connection.execute(query))
+
+
 def claim(connection: Connection, number: int, holder: str, *, at: datetime, term: timedelta) -> Row | None:
     """Claim one pending command; None when somebody else was faster."""
     result = connection.execute(

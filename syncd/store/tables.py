@@ -165,6 +165,7 @@ communication_records: Final = Table(
     Column("delivered_at", UtcDateTime),
     Column("body", Text, nullable=False),
     UniqueConstraint("account", "project", "number"),
+    UniqueConstraint("account", "project", "schedule", "slot"),
 )
 
 outbox: Final = Table(

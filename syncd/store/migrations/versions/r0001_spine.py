@@ -56,6 +56,13 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "account", "project", "number", name=op.f("uq_communication_records_account_project_number")
         ),
+        sa.UniqueConstraint(
+            "account",
+            "project",
+            "schedule",
+            "slot",
+            name=op.f("uq_communication_records_account_project_schedule_slot"),
+        ),
     )
     op.create_table(
         "conflicts",
