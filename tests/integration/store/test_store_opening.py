@@ -19,6 +19,27 @@ from syncd.store import Store, migrations, open_store, session, tables
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
+def insert(store: Store, table: sa.Table, *rows: dict[str, object], pragma: str = "") -> None:
+    with store.begin() as connection:
+        if pragma:
+            connection.exec_driver_sql(f"PRAGMA {pragma}")
+        for row in rows:
+            connection.execute(sa.insert(table).values(**row))
+
+
+def die(*arguments: object, **options: object) -> None:
+    raise RuntimeError("power cut")
+
+
+def record(number: int, data: str = "{}") -> dict[str, object]:
+    place = {"connection": "crm", "stream": "tasks", "partition": "", "remote_id": str(number)}
+    return {**place, "content_hash": b"0" * 16, "data": data, "fetched_at": NOON}
+
+
+def lease(name: str, until: datetime = NOON) -> dict[str, object]:
+    return {"name": name, "holder": "me", "until": until}
+
+
 def insert_at(address: str, revision: str, table: str, row: dict[str, object]) -> None:
     """Bring a blank database to `revision` and put one row in, as a program of that time would have."""
     engine = sa.create_engine(address.replace("postgresql://", "postgresql+psycopg://"))
@@ -44,7 +65,7 @@ def test_the_newest_revision_is_the_one_that_opening_expects() -> None:
 def test_opening_makes_the_tables_and_a_second_opening_changes_nothing(blank: str) -> None:
     first = open_store(blank)
     with first.begin() as connection:
-        connection.execute(sa.insert(tables.leases).values(name="kept", holder="me", until=NOON))
+        connection.execute(sa.insert(tables.leases).values(**lease("kept")))
     made = sorted(sa.inspect(first.engine).get_table_names())
     first.close()
 
@@ -104,12 +125,11 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(migrated: str) 
 
 
 def test_an_upgrade_that_fails_half_way_leaves_no_tables_behind(blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dies(*arguments: object, **options: object) -> None:
-        raise RuntimeError("power cut")
+    monkeypatch.setattr("alembic.op.create_index", die)
 
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr("alembic.op.create_index", dies)
+    with pytest.raises(RuntimeError):
         open_store(blank)
+    monkeypatch.undo()
     engine = sa.create_engine(blank.replace("postgresql://", "postgresql+psycopg://"))
     left = sa.inspect(engine).get_table_names()
     engine.dispose()
@@ -144,9 +164,8 @@ def test_a_durable_transaction_waits_for_the_disk_and_the_next_one_does_not(tmp_
 
 
 def test_what_a_transaction_wrote_is_gone_when_it_fails(store: Store) -> None:
-    with pytest.raises(RuntimeError), store.begin() as connection:
-        connection.execute(sa.insert(tables.leases).values(name="half", holder="me", until=NOON))
-        raise RuntimeError("stop here")
+    with pytest.raises(StoreError):
+        insert(store, tables.leases, lease("first"), lease("twice"), lease("twice"))
 
     with store.read() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(tables.leases)).scalar() == 0
@@ -194,30 +213,24 @@ def test_times_are_ordered_as_instants_whatever_zone_they_came_in(store: Store) 
 def test_a_time_without_a_zone_is_refused(store: Store) -> None:
     naive = datetime(2026, 3, 2, 12, 0)
 
-    with pytest.raises(sa.exc.StatementError, match="without a time zone"), store.begin() as connection:
-        connection.execute(sa.insert(tables.leases).values(name="a", holder="me", until=naive))
+    with pytest.raises(sa.exc.StatementError, match="a datetime without a time zone cannot be stored"):
+        insert(store, tables.leases, lease("a", naive))
 
 
 def test_a_full_disk_is_named_and_the_store_works_again_afterwards(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/syncd.db")
-    row = {"connection": "crm", "stream": "tasks", "partition": "", "content_hash": b"0" * 16, "fetched_at": NOON}
+    many = [record(number, "x" * 4000) for number in range(500)]
 
-    with pytest.raises(StoreError) as caught, store.begin() as connection:
-        connection.exec_driver_sql("PRAGMA max_page_count = 60")
-        for number in range(500):
-            values = {**row, "remote_id": str(number), "data": "x" * 4000}
-            connection.execute(sa.insert(tables.records).values(**values))
-    store.close()
-    again = open_store(f"sqlite:///{tmp_path}/syncd.db")
-    with again.begin() as connection:
-        connection.execute(sa.insert(tables.records).values(**row, remote_id="1", data="{}"))
+    with pytest.raises(StoreError) as caught:
+        insert(store, tables.records, *many, pragma="max_page_count = 60")
+    insert(store, tables.records, record(1), pragma="max_page_count = 4294967294")
 
     assert str(caught.value) == (
         f"{tmp_path}/syncd.db: the disk is full; free some room and run again, nothing that was stored is lost"
     )
-    with again.read() as connection:
+    with store.read() as connection:
         assert connection.execute(sa.select(tables.records.c.remote_id)).scalars().all() == ["1"]
-    again.close()
+    store.close()
 
 
 def test_a_locked_database_is_named_with_who_to_wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,9 +284,7 @@ def test_a_damaged_database_is_named(tmp_path: Path) -> None:
     path.write_bytes(sound[:4096] + b"\xff" * (len(sound) - 4096))
 
     with pytest.raises(StoreError, match=r"syncd\.db: the file is not a sound SQLite database \(.*malformed"):
-        store = open_store(f"sqlite:///{path}")
-        with store.begin() as connection:
-            connection.execute(sa.select(tables.leases)).all()
+        open_store(f"sqlite:///{path}")
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -302,9 +313,8 @@ def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 def test_a_file_that_may_not_be_written_is_named(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/syncd.db")
 
-    with pytest.raises(StoreError) as caught, store.begin() as connection:
-        connection.exec_driver_sql("PRAGMA query_only = ON")
-        connection.execute(sa.insert(tables.leases).values(name="a", holder="me", until=NOON))
+    with pytest.raises(StoreError) as caught:
+        insert(store, tables.leases, lease("a"), pragma="query_only = ON")
 
     assert "the database file cannot be written; check the rights of the file and of its folder" in str(caught.value)
     store.close()
@@ -344,10 +354,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
 
 
 def test_an_error_of_the_database_shows_none_of_the_data(store: Store) -> None:
-    row = {"connection": "crm", "stream": "tasks", "partition": "", "content_hash": b"0" * 16, "fetched_at": NOON}
+    with pytest.raises(StoreError) as caught:
+        insert(store, tables.records, record(1, '{"title": "canary"}'), record(1, '{"title": "canary"}'))
 
-    with pytest.raises(StoreError) as caught, store.begin() as connection:
-        for _ in range(2):
-            connection.execute(sa.insert(tables.records).values(**row, remote_id="1", data='{"title": "canary-title"}'))
-
-    assert "canary-title" not in f"{caught.value} {caught.value.__cause__}"
+    assert "canary" not in f"{caught.value} {caught.value.__cause__}"
