@@ -14,12 +14,14 @@ from syncd.engine.compose import Drafted, Verdict
 from syncd.engine.pull import PullResult, Wish, pull
 from syncd.engine.push import Pushed, push
 from syncd.engine.workspace import Workspace
-from syncd.errors import BusyError, ConfigError, ConnectorError
+from syncd.errors import BusyError, ConfigError, ConnectorError, StoppedError
 from syncd.settings import AccountSettings
-from syncd.store import firings, outbox, runs
+from syncd.store import Connection, firings, health, outbox, runs
 
 CENSUS: Final = "census"
 _CENSUS_CADENCE: Final = timedelta(weeks=1)
+_RETRY: Final = timedelta(minutes=5)
+_RETRY_PAUSED: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,54 +60,74 @@ def pull_due(space: Workspace, connection: str, holder: Holder, done: dict[str, 
     if not due:
         return None
     names = frozenset(name for name, _ in due)
-    is_census = CENSUS in names
-    wish = Wish(full=is_census, streams=None if is_census else names)
-    error: str | None = None
+    result, error = None, ""
     try:
-        with space.store.begin() as database:
-            run = runs.start(database, "pull", {"connection": connection, "streams": sorted(names)}, at=space.now())
-        state = "interrupted"
-        try:
-            result = pull(space, run, connection, wish)
-            state = "attention" if result.errors or result.balance.parked else "ok"
-            error = str(result.errors[0]) if result.errors else None
-            return result
-        finally:
-            with space.store.begin() as database:
-                runs.end(database, run, state, at=space.now(), error=error)
+        result = _pull_kept(space, connection, names)
+        error = str(result.errors[0]) if result.errors else ""
     except BusyError as err:
         error = str(err)
-        return None
+    except StoppedError:
+        return None  # the slots stay open: the next leader takes them over and goes on
+    with space.store.begin() as database:
+        for name, slot in due:
+            firings.end(database, _schedule(connection, name), slot, at=space.now(), error=error or None)
+            if error:
+                done.pop(_schedule(connection, name), None)
+    return result
+
+
+def _pull_kept(space: Workspace, connection: str, names: frozenset[str]) -> PullResult:
+    """Pull under a run of its own, so that its balance is kept."""
+    is_census = CENSUS in names
+    wish = Wish(full=is_census, streams=None if is_census else names)
+    with space.store.begin() as database:
+        run = runs.start(database, "pull", {"connection": connection, "streams": sorted(names)}, at=space.now())
+    state = "interrupted"
+    try:
+        result = pull(space, run, connection, wish)
+        state = "attention" if result.errors or result.balance.parked else "ok"
+        return result
     finally:
         with space.store.begin() as database:
-            for name, slot in due:
-                firings.end(database, _schedule(connection, name), slot, at=space.now(), error=error)
+            runs.end(database, run, state, at=space.now())
 
 
 def _claim_streams(
     space: Workspace, connection: str, holder: Holder, done: dict[str, datetime]
 ) -> list[tuple[str, datetime]]:
     now = space.now()
-    slots = {
-        name: slot_at(_schedule(connection, name), span, now) for name, span in cadences(space, connection).items()
-    }
-    fresh = {name: slot for name, slot in slots.items() if done.get(_schedule(connection, name)) != slot}
+    slots = {_schedule(connection, name): (name, span) for name, span in cadences(space, connection).items()}
+    current = {schedule: slot_at(schedule, span, now) for schedule, (_, span) in slots.items()}
+    fresh = {schedule: slot for schedule, slot in current.items() if done.get(schedule) != slot}
     if not fresh:
         return []
-    claimed: list[tuple[str, datetime]] = []
     with space.store.begin() as database:
-        for name, slot in fresh.items():
-            schedule = _schedule(connection, name)
-            first_census = name == CENSUS and firings.latest(database, schedule) is None
-            is_ours = firings.claim(
-                database, schedule, slot, at=now, config_version=holder.config_version, holder=holder.name
-            )
-            if first_census:  # the first read of everything is a census already; the next is due a whole cadence later
-                firings.end(database, schedule, slot, at=now)
-            elif is_ours:
-                claimed.append((name, slot))
-    done.update({_schedule(connection, name): slot for name, slot in fresh.items()})
+        pause = _RETRY_PAUSED if health.is_paused(database, connection) else _RETRY
+        claimed = [
+            (slots[schedule][0], slot)
+            for schedule, slot in fresh.items()
+            if _claim_slot(database, schedule, slot, holder, now=now, pause=pause)
+        ]
+        states = {schedule: firings.state_of(database, schedule, slot) for schedule, slot in fresh.items()}
+    failed = {schedule for schedule, state in states.items() if state and state[0] == "failed"}
+    done.update({schedule: slot for schedule, slot in fresh.items() if schedule not in failed})
     return claimed
+
+
+def _claim_slot(
+    database: Connection, schedule: str, slot: datetime, holder: Holder, *, now: datetime, pause: timedelta
+) -> bool:
+    """Claim a slot; take over one that a dead process left open, and begin one anew that failed a while ago."""
+    is_first = firings.latest(database, schedule) is None
+    name = holder.name
+    if firings.claim(database, schedule, slot, at=now, config_version=holder.config_version, holder=name):
+        if is_first and schedule.endswith(f":{CENSUS}"):
+            firings.end(database, schedule, slot, at=now)  # the first read of everything is a census already
+            return False
+        return True
+    return firings.take_over(database, schedule, slot, holder=name, at=now) or firings.try_again(
+        database, schedule, slot, holder=name, at=now, failed_before=now - pause
+    )
 
 
 def _schedule(connection: str, name: str) -> str:

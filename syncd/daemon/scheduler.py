@@ -254,7 +254,7 @@ class Service:
                 database, schedule, slot, at=now, config_version=holder.config_version, holder=holder.name
             ):
                 return True
-            if firings.is_running(database, schedule, slot, holder=holder.name):
+            if firings.state_of(database, schedule, slot) == ("running", holder.name):
                 return True
             # Only the leader gets here, so a slot that another holder still "runs" was left by a dead process.
             return firings.take_over(database, schedule, slot, holder=holder.name, at=now)

@@ -37,7 +37,7 @@ def append(
 def first_broken(connection: Connection) -> int | None:
     """Return the id of the first entry that does not fit the chain; None when the trail is whole."""
     previous = _FIRST
-    for row in connection.execute(sa.select(audit).order_by(audit.c.id)):
+    for row in connection.execute(sa.select(audit).order_by(audit.c.id).execution_options(yield_per=1000)):
         expected = _hash(previous, row.at, row.actor, row.action, row.subject, row.detail)
         if row.previous_hash != previous or row.hash != expected:
             return int(row.id)
@@ -47,4 +47,5 @@ def first_broken(connection: Connection) -> int | None:
 
 def _hash(previous: str, at: datetime, actor: str, action: str, subject: str, detail: str) -> str:
     stamp = at.astimezone(UTC).isoformat(timespec="microseconds")
-    return hashlib.sha256("\x1f".join((previous, stamp, actor, action, subject[:255], detail)).encode()).hexdigest()
+    # As JSON, so that no text can pass for the end of one part and the beginning of the next.
+    return hashlib.sha256(msgspec.json.encode((previous, stamp, actor, action, subject[:255], detail))).hexdigest()

@@ -51,7 +51,10 @@ def save(connection: Connection, kept: Kept) -> None:
 
 
 def next_number(connection: Connection, account: str, project: str) -> int:
-    """Return the number of the next record of a project, from 1."""
+    """Return the number of the next record of a project, from 1; it is ours until the transaction ends."""
+    if connection.dialect.name == "postgresql":  # SQLite's write transactions wait for each other anyway
+        key = sa.func.hashtextextended(f"{account}\x1f{project}", 7263402)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
     highest = connection.execute(
         sa.select(sa.func.max(_table.c.number)).where(_table.c.account == account, _table.c.project == project)
     ).scalar()

@@ -62,18 +62,22 @@ def abandoned(connection: Connection, prefix: str, holder: str) -> list[tuple[st
     """Return slots that another holder began and never ended: their process died."""
     rows = connection.execute(
         sa.select(firings.c.schedule, firings.c.due_at)
-        .where(firings.c.state == "running", firings.c.schedule.startswith(prefix), firings.c.holder != holder)
+        .where(
+            firings.c.state == "running",
+            firings.c.schedule.startswith(prefix, autoescape=True),
+            firings.c.holder != holder,
+        )
         .order_by(firings.c.due_at)
     )
     return [(row[0], row[1]) for row in rows]
 
 
-def is_running(connection: Connection, schedule: str, due_at: datetime, *, holder: str) -> bool:
-    """Say whether this holder has begun a slot and not ended it."""
+def state_of(connection: Connection, schedule: str, due_at: datetime) -> tuple[str, str] | None:
+    """Return (state, holder) of a slot, None when nobody has claimed it."""
     row = connection.execute(
         sa.select(firings.c.state, firings.c.holder).where(firings.c.schedule == schedule, firings.c.due_at == due_at)
     ).first()
-    return row is not None and tuple(row) == ("running", holder)
+    return (row[0], row[1]) if row else None
 
 
 def take_over(connection: Connection, schedule: str, due_at: datetime, *, holder: str, at: datetime) -> bool:
@@ -91,10 +95,29 @@ def take_over(connection: Connection, schedule: str, due_at: datetime, *, holder
     return result.rowcount == 1
 
 
+def try_again(
+    connection: Connection, schedule: str, due_at: datetime, *, holder: str, at: datetime, failed_before: datetime
+) -> bool:
+    """Begin a slot anew that failed, when that was before `failed_before`; False when there is no such slot."""
+    result = connection.execute(
+        sa.update(firings)
+        .where(
+            firings.c.schedule == schedule,
+            firings.c.due_at == due_at,
+            firings.c.state == "failed",
+            firings.c.ended_at <= failed_before,
+        )
+        .values(state="running", holder=holder, fired_at=at, ended_at=None, error=None)
+    )
+    return result.rowcount == 1
+
+
 def count(connection: Connection, prefix: str = "") -> int:
     """Return how many slots have fired."""
     return int(
         connection.execute(
-            sa.select(sa.func.count()).select_from(firings).where(firings.c.schedule.startswith(prefix))
+            sa.select(sa.func.count())
+            .select_from(firings)
+            .where(firings.c.schedule.startswith(prefix, autoescape=True))
         ).scalar_one()
     )

@@ -10,21 +10,22 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syncd.store.tables import connections
-from syncd.store.upsert import upsert
+from syncd.store.upsert import insert_new
 
 UP, DOWN, PAUSED = "up", "down", "paused"
 
 
 def note(connection: Connection, name: str, state: str, *, at: datetime, error: str | None = None) -> bool:
     """Note the state of a connection; say whether it is another one than before (a new connection is up)."""
-    row = connection.execute(sa.select(connections.c.state).where(connections.c.name == name)).first()
-    before = row[0] if row else UP
-    if before == state and row is not None:
-        if state != UP:
-            connection.execute(sa.update(connections).where(connections.c.name == name).values(error=error))
-        return False
-    upsert(connection, connections, [{"name": name, "state": state, "since": at, "error": error}], keys=["name"])
-    return before != state
+    if insert_new(connection, connections, {"name": name, "state": state, "since": at, "error": error}):
+        return state != UP
+    this = connections.c.name == name
+    moved = connection.execute(
+        sa.update(connections).where(this, connections.c.state != state).values(state=state, since=at, error=error)
+    )
+    if moved.rowcount == 0 and state != UP:
+        connection.execute(sa.update(connections).where(this).values(error=error))
+    return moved.rowcount == 1
 
 
 def all_of(connection: Connection) -> dict[str, Mapping[str, Any]]:

@@ -39,6 +39,13 @@ def take(store: Store, name: str, holder: str, *, at: datetime, term: timedelta)
         return insert_new(connection, leases, {"name": name, "holder": holder, "until": at + term})
 
 
+def _prolonged(store: Store, name: str, holder: str, *, until: datetime) -> bool:
+    """Prolong a lease that is still ours; a free one is not, since another holder may have come and gone."""
+    ours = (leases.c.name == name) & (leases.c.holder == holder)
+    with store.begin() as connection:
+        return connection.execute(sa.update(leases).where(ours).values(until=until)).rowcount == 1
+
+
 def _has_died(holder: str) -> bool:
     """Say whether `holder` is a process of this machine that is gone; elsewhere only the term can tell."""
     host, _, rest = holder.partition(":")
@@ -92,7 +99,7 @@ def held(
         waited += 0.2
 
     def prolong() -> None:
-        if not take(store, name, holder, at=now(), term=term):
+        if not _prolonged(store, name, holder, until=now() + term):
             raise BusyError(f"{name}: the lease was lost to another process; stopping")
 
     try:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syncd.store.tables import conflicts, links
-from syncd.store.upsert import insert_new
+from syncd.store.upsert import chunks, insert_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,24 @@ class Conflict:
 def save_links(connection: Connection, account: str, found: Sequence[Link], *, at: datetime) -> int:
     """Make the automatic links of an account exactly `found`; a person's links stay. Return how many changed."""
     rows = connection.execute(
-        sa.select(links.c.canonical, links.c.entity, links.c.id).where(
+        sa.select(links.c.id, links.c.canonical, links.c.kind, links.c.entity, links.c.how).where(
             links.c.account == account, links.c.how != "person"
         )
     ).all()
-    wanted = {(link.canonical, link.entity): link for link in found}
-    known = {(row[0], row[1]): row[2] for row in rows}
-    gone = [number for key, number in known.items() if key not in wanted]
-    if gone:
-        connection.execute(sa.delete(links).where(links.c.id.in_(gone)))
-    fresh = [link for key, link in wanted.items() if key not in known]
-    for link in fresh:
-        row = {"account": account, "canonical": link.canonical, "kind": link.kind, "entity": link.entity}
-        insert_new(connection, links, {**row, "how": link.how, "made_at": at})
-    return len(gone) + len(fresh)
+    wanted = dict.fromkeys(found)
+    known = {Link(*row[1:]): row[0] for row in rows}
+    gone = [number for link, number in known.items() if link not in wanted]
+    for chunk in chunks(gone):
+        connection.execute(sa.delete(links).where(links.c.id.in_(chunk)))
+    fresh = 0
+    for link in wanted:
+        if link not in known:
+            fresh += insert_new(connection, links, {**_row(link), "account": account, "made_at": at})
+    return len(gone) + fresh
+
+
+def _row(link: Link) -> dict[str, Any]:
+    return {name: getattr(link, name) for name in Link.__slots__}
 
 
 def links_of(connection: Connection, account: str) -> list[Link]:
@@ -77,7 +81,7 @@ def save_conflicts(connection: Connection, account: str, found: Sequence[Conflic
             values = {"account": account, **_values(conflict), "first_seen_at": at, "last_seen_at": at}
             connection.execute(sa.insert(conflicts).values(**values))
             changed += 1
-        elif (row.chosen, row.other, row.gone_at) != (conflict.chosen, conflict.other, None):
+        elif row.gone_at is not None or any(getattr(row, name) != value for name, value in _values(conflict).items()):
             values = {**_values(conflict), "last_seen_at": at, "gone_at": None}
             connection.execute(sa.update(conflicts).where(conflicts.c.id == row.id).values(**values))
             changed += 1

@@ -140,10 +140,11 @@ def due_connections(connection: Connection, *, at: datetime) -> list[str]:
 
 
 def claim(connection: Connection, number: int, holder: str, *, at: datetime, term: timedelta) -> Row | None:
-    """Claim one pending command; None when somebody else was faster."""
+    """Claim one command that is due; None when somebody else was faster, even if it was put back for later since."""
+    is_due = (outbox.c.not_before.is_(None)) | (outbox.c.not_before <= at)
     result = connection.execute(
         sa.update(outbox)
-        .where(outbox.c.id == number, outbox.c.state == State.PENDING)
+        .where(outbox.c.id == number, outbox.c.state == State.PENDING, is_due)
         .values(state=State.CLAIMED, claimed_by=holder, claimed_until=at + term, attempts=outbox.c.attempts + 1)
     )
     return load(connection, number) if result.rowcount == 1 else None
@@ -157,7 +158,11 @@ def recover(connection: Connection, *, at: datetime) -> int:
         sa.update(outbox)
         .where(dead & blind)
         .values(
-            state=State.UNKNOWN, settled_at=at, detail="the process that was sending it died; look whether it arrived"
+            state=State.UNKNOWN,
+            claimed_by=None,
+            claimed_until=None,
+            settled_at=at,
+            detail="the process that was sending it died; look whether it arrived",
         )
     )
     again = connection.execute(
@@ -204,9 +209,7 @@ def _end(connection: Connection, number: int, holder: str, **values: Any) -> Non
 def decide(connection: Connection, number: int, *, retry: bool, why: str, at: datetime) -> bool:
     """A person settles a parked or unknown command: try it again, or leave it with a reason. Say whether it applied."""
     state = State.PENDING if retry else State.CANCELLED
-    values: dict[str, Any] = {"state": state, "detail": why, "not_before": None}
-    if not retry:
-        values["settled_at"] = at
+    values: dict[str, Any] = {"state": state, "detail": why, "not_before": None, "settled_at": None if retry else at}
     result = connection.execute(
         sa.update(outbox)
         .where(outbox.c.id == number, outbox.c.state.in_([State.PARKED, State.UNKNOWN]))

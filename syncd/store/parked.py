@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from syncd.store.records import Landed, Place
 from syncd.store.tables import parked
+from syncd.store.upsert import chunks, insert_new
 
 CENSUS: Final = "(census)"  # remote id of the row that holds a stream's quarantined deletions
 
@@ -66,11 +67,10 @@ def park(
         "state": "open",
         "why": None,
     }
-    known = connection.execute(sa.select(parked.c.state, parked.c.content_hash).where(key)).first()
-    if known is None:
-        row = {"connection": place.connection, "stream": place.stream, "remote_id": landed.remote_id}
-        connection.execute(sa.insert(parked).values(**row, **fresh, times=1, first_at=at))
+    row = {"connection": place.connection, "stream": place.stream, "remote_id": landed.remote_id}
+    if insert_new(connection, parked, {**row, **fresh, "times": 1, "first_at": at}):
         return
+    known = connection.execute(sa.select(parked.c.state, parked.c.content_hash).where(key)).one()
     if known[0] == "skipped" and known[1] is not None and bytes(known[1]) == landed.content_hash:
         fresh["state"] = "skipped"  # a person has said no to exactly this content
         fresh.pop("why")
@@ -79,18 +79,17 @@ def park(
 
 def settle(connection: Connection, place: Place, remote_ids: Sequence[str], *, at: datetime) -> None:
     """Close the parked rows of records that have been stored now."""
-    if not remote_ids:
-        return
-    connection.execute(
-        sa.update(parked)
-        .where(
-            parked.c.connection == place.connection,
-            parked.c.stream == place.stream,
-            parked.c.remote_id.in_(list(remote_ids)),
-            parked.c.state != "settled",
+    for chunk in chunks(remote_ids):
+        connection.execute(
+            sa.update(parked)
+            .where(
+                parked.c.connection == place.connection,
+                parked.c.stream == place.stream,
+                parked.c.remote_id.in_(chunk),
+                parked.c.state != "settled",
+            )
+            .values(state="settled", last_at=at)
         )
-        .values(state="settled", last_at=at)
-    )
 
 
 def skip(connection: Connection, number: int, why: str, *, at: datetime) -> bool:

@@ -11,11 +11,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from syncd.model.entities import ENTITIES, Entity
+from syncd.model.entities import ENTITIES, Entity, entity_id
 from syncd.store.tables import changes, entities, records
-from syncd.store.upsert import upsert
+from syncd.store.upsert import chunks, upsert
 
-_CHUNK: Final = 500
 _SILENT: Final = frozenset({"id", "ref", "updated_at"})  # no history of these
 
 
@@ -47,7 +46,7 @@ class Place:
 def known(connection: Connection, place: Place, remote_ids: Sequence[str]) -> dict[str, Known]:
     """Return what is stored of `remote_ids`."""
     found: dict[str, Known] = {}
-    for chunk in _chunks(remote_ids):
+    for chunk in chunks(remote_ids):
         rows = connection.execute(
             sa.select(records.c.remote_id, records.c.content_hash, records.c.deleted_at).where(
                 records.c.connection == place.connection,
@@ -130,7 +129,8 @@ def _differences(old: Entity, new: Entity, at: datetime) -> Iterator[dict[str, A
                 "field": name,
                 "old": _field(before),
                 "new": _field(after),
-                "at": new.updated_at or at,
+                # A deletion leaves the vendor's last update as it was: it took place when we saw it, not before.
+                "at": at if name == "deleted_at" else new.updated_at or at,
                 "seen_at": at,
             }
 
@@ -142,7 +142,7 @@ def _field(value: Any) -> str | None:
 def load_entities(connection: Connection, ids: Sequence[str]) -> list[Entity]:
     """Return the stored entities with these ids, deleted ones included."""
     found: list[Entity] = []
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         rows = connection.execute(sa.select(entities.c.kind, entities.c.body).where(entities.c.id.in_(chunk)))
         found.extend(parse(row[0], row[1]) for row in rows)
     return found
@@ -181,7 +181,7 @@ def entities_of(
 def mark_deleted(connection: Connection, place: Place, remote_ids: Sequence[str], *, at: datetime) -> int:
     """Mark records and their entities as deleted at the vendor; return how many were not marked before."""
     count = 0
-    for chunk in _chunks(remote_ids):
+    for chunk in chunks(remote_ids):
         where = (
             records.c.connection == place.connection,
             records.c.stream == place.stream,
@@ -189,29 +189,21 @@ def mark_deleted(connection: Connection, place: Place, remote_ids: Sequence[str]
             records.c.deleted_at.is_(None),
         )
         count += connection.execute(sa.update(records).where(*where).values(deleted_at=at)).rowcount
-        rows = connection.execute(
-            sa.select(entities.c.kind, entities.c.body).where(
-                entities.c.connection == place.connection,
-                entities.c.stream == place.stream,
-                entities.c.remote_id.in_(chunk),
-                entities.c.deleted_at.is_(None),
-            )
-        ).all()
-        gone = [parse(row[0], row[1]).model_copy(update={"deleted_at": at}) for row in rows]
+        made = load_entities(connection, _ids(place, chunk))
+        gone = [entity.model_copy(update={"deleted_at": at}) for entity in made if entity.deleted_at is None]
         save_entities(connection, gone, replaces=frozenset(entity.id for entity in gone), at=at)
     return count
 
 
 def drop_entities(connection: Connection, place: Place, remote_ids: Sequence[str]) -> None:
     """Forget the entities of records that a changed mapping no longer takes."""
-    for chunk in _chunks(remote_ids):
-        connection.execute(
-            sa.delete(entities).where(
-                entities.c.connection == place.connection,
-                entities.c.stream == place.stream,
-                entities.c.remote_id.in_(chunk),
-            )
-        )
+    for chunk in chunks(_ids(place, remote_ids)):
+        connection.execute(sa.delete(entities).where(entities.c.id.in_(chunk)))
+
+
+def _ids(place: Place, remote_ids: Sequence[str]) -> list[str]:
+    """Return the ids of the entities that records became: found by primary key, whatever their kind."""
+    return [entity_id(place.connection, place.stream, remote_id) for remote_id in remote_ids]
 
 
 def live_ids(connection: Connection, place: Place) -> set[str]:
@@ -249,7 +241,7 @@ def changes_of(
 ) -> dict[str, list[tuple[str, str | None, str | None, datetime]]]:
     """Return recorded changes per entity as (field, old JSON, new JSON, at), newest first."""
     found: dict[str, list[tuple[str, str | None, str | None, datetime]]] = {}
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         query = sa.select(changes.c.entity, changes.c.field, changes.c.old, changes.c.new, changes.c.at).where(
             changes.c.entity.in_(chunk)
         )
@@ -270,8 +262,3 @@ def counts(connection: Connection) -> dict[tuple[str, str], int]:
         .group_by(records.c.connection, records.c.stream)
     )
     return {(row[0], row[1]): row[2] for row in rows}
-
-
-def _chunks(values: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(values), _CHUNK):
-        yield list(values[start : start + _CHUNK])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection
+
+_CHUNK: Final = 500  # SQLite takes 32,766 variables a statement, PostgreSQL 65,535; a short one is planned faster
+Value = TypeVar("Value")
 
 
 def upsert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, keys: Sequence[str]) -> None:
@@ -24,6 +27,12 @@ def insert_new(connection: Connection, table: sa.Table, row: Mapping[str, Any]) 
     """Insert one row unless a unique key stands in the way; say whether it was inserted."""
     statement = _insert(connection, table).on_conflict_do_nothing()
     return connection.execute(statement, dict(row)).rowcount == 1
+
+
+def chunks(values: Sequence[Value]) -> Iterator[list[Value]]:
+    """Yield `values` in lists that are short enough for one `IN (…)`."""
+    for start in range(0, len(values), _CHUNK):
+        yield list(values[start : start + _CHUNK])
 
 
 def _insert(connection: Connection, table: sa.Table) -> Any:
