@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import socket
 import threading
@@ -10,6 +11,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -21,7 +24,24 @@ from syncd.store.upsert import insert_new
 
 def new_holder() -> str:
     """Return a name for a holder that tells people which process it is: host, process id, and a mark of its own."""
-    return f"{socket.gethostname()[:32]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    return f"{_machine()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+@cache
+def _machine() -> str:
+    """Return a name for where process ids mean what ours do: two containers may share a host name, but not this."""
+    spaces = [_text_of(Path("/proc/sys/kernel/random/boot_id"))]
+    with contextlib.suppress(OSError):
+        spaces.append(str(Path("/proc/self/ns/pid").readlink()))
+    mark = hashlib.blake2b("".join(spaces).encode(), digest_size=3).hexdigest()
+    return f"{socket.gethostname()[:32]}~{mark}"
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("ascii")
+    except OSError:
+        return ""
 
 
 def take(store: Store, name: str, holder: str, *, at: datetime, term: timedelta) -> bool:
@@ -47,10 +67,10 @@ def _prolonged(store: Store, name: str, holder: str, *, until: datetime) -> bool
 
 
 def _has_died(holder: str) -> bool:
-    """Say whether `holder` is a process of this machine that is gone; elsewhere only the term can tell."""
+    """Say whether `holder` is a process that we would see, and that is gone; elsewhere only the term can tell."""
     host, _, rest = holder.partition(":")
     pid = rest.partition(":")[0]
-    if host != socket.gethostname()[:32] or not pid.isdigit():
+    if host != _machine() or not pid.isdigit():
         return False
     try:
         os.kill(int(pid), 0)

@@ -178,7 +178,7 @@ def settle(connection: Connection, number: int, holder: str, receipt: Receipt, *
         number,
         holder,
         state=State.SENT,
-        remote_id=receipt.remote_id[:255],
+        remote_id=receipt.remote_id,
         outcome=receipt.outcome.value,
         url=receipt.url,
         detail=receipt.detail or None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -46,6 +47,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         return aware
 
 
+class Prose(TypeDecorator[str]):
+    """Text for people, a vendor's words in it: what a database cannot keep (NUL, half a character) is replaced."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Replace what PostgreSQL or UTF-8 refuses; a report of a fault must not fail over the fault's own text."""
+        return None if value is None else _UNKEEPABLE.sub("\ufffd", value)
+
+
+_UNKEEPABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -67,7 +80,7 @@ cursors: Final = Table(
     Column("full_at", UtcDateTime),  # start of the last full read that ran to its end
     Column("mapping", String(32)),  # fingerprint of the mapping that the stored entities were made with
     Column("failed_at", UtcDateTime),  # null after a read that ended well
-    Column("error", Text),
+    Column("error", Prose),
 )
 
 records: Final = Table(
@@ -99,7 +112,7 @@ entities: Final = Table(
     Column("deleted_at", UtcDateTime),
     Column("body", Text, nullable=False),
     Index(None, "project", "kind"),
-    Index(None, "connection", "kind"),
+    Index(None, "connection", "kind", "remote_id"),
     Index(None, "account", "kind"),
 )
 
@@ -192,8 +205,8 @@ outbox: Final = Table(
     Column("claimed_until", UtcDateTime),
     Column("remote_id", Text),
     Column("outcome", String(16)),
-    Column("url", Text),
-    Column("detail", Text),
+    Column("url", Prose),
+    Column("detail", Prose),
     Column("made_at", UtcDateTime, nullable=False),
     Column("settled_at", UtcDateTime),
     Index(None, "state", "connection"),
@@ -209,9 +222,9 @@ parked: Final = Table(
     Column("stream", String(64), nullable=False),
     Column("remote_id", Text, nullable=False),
     Column("partition", Text, nullable=False, default=""),
-    Column("reason", Text, nullable=False),
+    Column("reason", Prose, nullable=False),
     Column("field", String(64), nullable=False, default=""),
-    Column("value", Text, nullable=False, default=""),
+    Column("value", Prose, nullable=False, default=""),
     Column("content_hash", LargeBinary(16)),
     Column("data", Text),
     Column("updated_at", UtcDateTime),
@@ -219,7 +232,7 @@ parked: Final = Table(
     Column("first_at", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),
     Column("state", String(16), nullable=False, default="open"),  # open | settled | skipped
-    Column("why", Text),
+    Column("why", Prose),
     UniqueConstraint("connection", "stream", "remote_id"),
 )
 
@@ -237,7 +250,7 @@ runs: Final = Table(
     Column("unchanged", Integer, nullable=False, default=0),
     Column("skipped", Integer, nullable=False, default=0),
     Column("parked", Integer, nullable=False, default=0),
-    Column("error", Text),
+    Column("error", Prose),
     Index(None, "started_at"),
 )
 
@@ -251,7 +264,7 @@ firings: Final = Table(
     Column("holder", String(64), nullable=False),
     Column("state", String(16), nullable=False),  # running | done | failed
     Column("ended_at", UtcDateTime),
-    Column("error", Text),
+    Column("error", Prose),
 )
 
 tokens: Final = Table(
@@ -277,7 +290,7 @@ connections: Final = Table(
     Column("name", String(64), primary_key=True),
     Column("state", String(16), nullable=False),  # up | down | paused
     Column("since", UtcDateTime, nullable=False),
-    Column("error", Text),
+    Column("error", Prose),
 )
 
 audit: Final = Table(

@@ -119,7 +119,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_entities")),
     )
     op.create_index(op.f("ix_entities_account_kind"), "entities", ["account", "kind"], unique=False)
-    op.create_index(op.f("ix_entities_connection_kind"), "entities", ["connection", "kind"], unique=False)
+    op.create_index(
+        op.f("ix_entities_connection_kind_remote_id"), "entities", ["connection", "kind", "remote_id"], unique=False
+    )
     op.create_index(op.f("ix_entities_project_kind"), "entities", ["project", "kind"], unique=False)
     op.create_table(
         "firings",
