@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -138,6 +139,8 @@ def ref(stream: str) -> Step:
     """Remote id as the id of the entity made from that record of `stream`; a list of ids gives a list."""
 
     def step(value: Any, scope: Scope) -> str | list[str] | None:
+        if type(value) is int and 0 <= value < EXACT:
+            return entity_id(scope.connection, stream, str(value))
         if isinstance(value, list):
             return [entity_id(scope.connection, stream, _remote_id(m)) for m in value if m not in (None, "")]
         return None if value == "" else entity_id(scope.connection, stream, _remote_id(value))
@@ -164,6 +167,19 @@ def url_tail(parts: int) -> Step:
         if len(segments) < parts or "" in segments:
             raise UnfitError(value, f"has fewer than {parts} path segments")
         return "/".join(segments)
+
+    return step
+
+
+def url_after(segment: str, parts: int) -> Step:
+    """The `parts` path segments of a URL that follow the first one called `segment`, joined by a slash."""
+
+    def step(value: Any, _: Scope) -> str | None:
+        path = text_of(value).partition("#")[0].partition("?")[0]
+        segments = [part for part in path.partition(f"/{segment}/")[2].split("/") if part]
+        if len(segments) < parts:
+            raise UnfitError(value, f"has fewer than {parts} path segments after {segment!r}")
+        return "/".join(segments[:parts])
 
     return step
 
@@ -220,9 +236,14 @@ def first() -> Step:
 def first_in(table: Mapping[str, Any]) -> Step:
     """The result of the table's first entry that occurs in a list (or is the value); null when none does."""
 
+    entries = tuple(table.items())
+
     def step(value: Any, _: Scope) -> Any:
-        found = {text_of(member) for member in _members(value) if isinstance(member, (str, int, float))}
-        return next((result for key, result in table.items() if key in found), None)
+        found = [m if type(m) is str else text_of(m) for m in _members(value) if isinstance(m, (str, int, float))]
+        for key, result in entries:
+            if key in found:
+                return result
+        return None
 
     return step
 
@@ -313,6 +334,7 @@ TRANSFORMS: Final[Mapping[str, Transform]] = {
     for transform in (
         Transform(ref, {"stream": "text"}),
         Transform(url_tail, {"parts": "count"}, gives=str),
+        Transform(url_after, {"segment": "text", "parts": "count"}, gives=str),
         Transform(unix_seconds_to_datetime, gives=datetime),
         Transform(unix_seconds_to_date, gives=date),
         Transform(iso_to_datetime, gives=datetime),

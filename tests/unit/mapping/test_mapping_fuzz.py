@@ -31,6 +31,7 @@ pull:
         - {from: "c[].a", transform: [lower, {first_in: {a: blocked}}]}
         - {from: a, values: {"": todo, a: done, true: todo, 0: todo}, default: todo}
       project: {from: a, transform: [{url_tail: {parts: 1}}, {ref: {stream: p}}]}
+      milestone: {from: a, transform: [{url_after: {segment: a, parts: 1}}, {ref: {stream: m}}]}
       assignee: {from: b, transform: {ref: {stream: users}}}
       start_date: {from: b, transform: date_part}
       due_date: {from: a, transform: unix_seconds_to_date}
