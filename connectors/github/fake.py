@@ -194,7 +194,7 @@ class Fake(FakeServer):
     def _user(self, request: Request) -> Answer:
         answer = self._found(request, self.me)
         scopes = {} if self.scopes is None else {"x-oauth-scopes": self.scopes}
-        return Answer(answer.status, answer.body, {**answer.headers, **scopes}, answer.raw)
+        return Answer(answer.status, answer.body, {**answer.headers, **scopes})
 
     @route("GET", _REPO)
     def _repository(self, request: Request) -> Answer:
@@ -322,13 +322,12 @@ class Fake(FakeServer):
         return self._found(request, rows[start : start + size], links=self._links(request, len(rows)))
 
     def _found(self, request: Request, body: Any, *, links: str = "") -> Answer:
-        raw = msgspec.json.encode(body)
-        etag = f'W/"{hashlib.sha256(raw).hexdigest()}"'
+        etag = f'W/"{hashlib.sha256(msgspec.json.encode(body)).hexdigest()}"'
         headers = {"ETag": etag, **({"Link": links} if links else {})}
         if request.headers.get("if-none-match") == etag:
             return Answer(304, None, {**headers, **self._limits()})  # and is not counted
         self.calls_left -= 1
-        return Answer(200, None, {**headers, **self._limits()}, raw)
+        return Answer(200, body, {**headers, **self._limits()})
 
     def _links(self, request: Request, total: int) -> str:
         start, size = _window(request)
