@@ -299,12 +299,14 @@ def _push_rule(entry: Entry) -> PushSpec:
 
 
 def _target(entry: Entry) -> str:
-    name = entry.text()
-    if not _NAME.fullmatch(name):
+    text = entry.text()
+    names = [name.strip() for name in text.split("|")]
+    if not all(_NAME.fullmatch(name) for name in names):
         raise entry.error(
-            f"{short(name)} is not a target; name a key of the account file's `from:` entry, or recipient"
+            f"{short(text)} is not a target; name a key of the account file's `from:` entry, or recipient; "
+            "with several, joined by |, the first that the entry has is taken"
         )
-    return name
+    return " | ".join(names)
 
 
 def _payload(entry: Entry, known: frozenset[str] | None) -> Payload:
