@@ -13,10 +13,11 @@ import httpx
 import msgspec
 
 from syncd import log
-from syncd.errors import AuthError, ConfigError, TransientError
+from syncd.errors import AuthError, ConfigError, ConnectorError, TransientError
 from syncd.sdk.tokens import Token, TokenStore
 
 _EARLY = timedelta(seconds=60)  # a grant this close to its end is renewed first
+_PATIENCE = httpx.Timeout(30.0, connect=10.0)
 Flow = Generator[httpx.Request, httpx.Response, None]
 
 
@@ -111,7 +112,10 @@ class RenewableAuth(httpx.Auth):
             if current and (stale is None or current.access != stale.access) and not self._is_ending(current):
                 return current
             version = stored.version if stored else 0
-            response = yield self._renew(current)
+            request = self._renew(current)
+            # A request made outside the client has no timeout of its own.
+            request.extensions = {"timeout": _PATIENCE.as_dict(), **request.extensions}
+            response = yield request
             response.read()
             fresh = self._granted(response, version)
             fresh = replace(fresh, seed=self._seed, refresh=fresh.refresh or (current.refresh if current else None))
@@ -125,9 +129,10 @@ class RenewableAuth(httpx.Auth):
             raise TransientError(f"the token endpoint answered {response.status_code}; the stored grant is kept")
         try:
             return self._parse(response)
-        except AuthError:
+        except ConnectorError as err:
+            err.args = (log.one_line(log.scrub(str(err))),)  # a vendor may repeat the secret in its refusal
             stored = self._current()
-            if stored is None or stored.version == version:
+            if not isinstance(err, AuthError) or stored is None or stored.version == version:
                 raise
             return stored
         except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as err:

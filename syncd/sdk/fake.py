@@ -48,15 +48,22 @@ _MAX_LOG: Final = 20_000
 
 
 def route(
-    method: str, pattern: str, *, params: frozenset[str] = frozenset(), body: frozenset[str] | None = None
+    method: str,
+    pattern: str,
+    *,
+    params: frozenset[str] = frozenset(),
+    body: frozenset[str] | None = None,
+    changes_nothing: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Mark a method of a fake as the handler of `method` and a path pattern (regular expression, whole path).
 
     A query parameter outside `params`, or a body key outside `body` (None = not checked), is refused with 400.
+    `changes_nothing` marks a search or a login: it is not counted in `FakeServer.writes`.
     """
 
     def mark(handler: Handler) -> Handler:
-        setattr(handler, _ROUTE, (method, re.compile(pattern), params, body))
+        reads = changes_nothing or method in ("GET", "HEAD")
+        setattr(handler, _ROUTE, (method, re.compile(pattern), params, body, reads))
         return handler
 
     return mark
@@ -253,7 +260,7 @@ class FakeServer:
 
     def _dispatch(self, request: Request) -> Answer:
         path = request.path.removeprefix("/moved")
-        for method, pattern, params, keys, handler in self._routes:
+        for method, pattern, params, keys, reads, handler in self._routes:
             found = pattern.fullmatch(path)
             if found is None or method != request.method:
                 continue
@@ -269,7 +276,7 @@ class FakeServer:
                 return self.error(400, f"unknown parameter {', '.join(unknown)}")
             full = Request(request.method, path, request.query, request.headers, request.body, found.groups())
             answer: Answer = self._handled(handler, full)
-            if request.method not in ("GET", "HEAD") and answer.status < 300:
+            if not reads and answer.status < 300:
                 self.writes += 1
             return answer
         return self.error(404, f"no such path {path}")

@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from syncd import log
-from syncd.errors import TransientError
+from syncd.errors import ContractError, TransientError
 
 _LONGEST_PAUSE: Final = 86_400.0  # a vendor that asks for more than a day is taken to be mistaken
 
@@ -41,6 +41,16 @@ class Reply:
                 f"{where(self.url)}: the answer is not JSON ({err}); it was cut off or is not the vendor's",
                 status=self.status,
             ) from err
+
+    def member(self, name: str) -> Any:
+        """Return `name` of the decoded object; ContractError when the body is no object or does not have it."""
+        body = self.json
+        if not isinstance(body, dict) or name not in body:
+            raise ContractError(
+                f"{where(self.url)}: the answer has no {name!r}; the vendor no longer answers as documented",
+                status=self.status,
+            )
+        return body[name]
 
     @property
     def next_url(self) -> str | None:

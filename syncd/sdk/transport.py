@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Final
 
 import httpcore
@@ -97,10 +98,16 @@ class _GuardedBackend(httpcore.NetworkBackend):
         self._plain.sleep(seconds)
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return the one set of trusted roots; reading it anew for each connection would take longer than a request."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def guarded_transport(guard: AddressGuard, *, connections: int = 10) -> httpx.HTTPTransport:
     """Return an httpx transport whose every connection goes through `guard`; environment proxies are ignored."""
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    transport = httpx.HTTPTransport(limits=limits, trust_env=False)
+    transport = httpx.HTTPTransport(limits=limits, trust_env=False, verify=_tls())
     # httpx gives no public way to hand in a network backend; the pool is made here, so nothing has connected yet.
     transport._pool._network_backend = _GuardedBackend(guard)
     return transport

@@ -5,18 +5,26 @@ from __future__ import annotations
 
 import inspect
 import re
+import traceback
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import structlog
 from pydantic import SecretStr, ValidationError
 
+from syncd import log
 from syncd.errors import AuthError, ConfigError, ConnectorError, TransientError
-from syncd.sdk.connector import Connector, Identity, Partitioned
+from syncd.sdk.connector import Connector, ConnectorContext, Identity, Partitioned
+from syncd.sdk.contract.alteration import alter
 from syncd.sdk.contract.harness import CONNECTION, Clock, ContractHarness, context_for
-from syncd.sdk.fake import Fault
+from syncd.sdk.fake import Answer, FakeServer, Fault, Request
 from syncd.sdk.guard import AddressGuard
 
 HEADINGS: Final = (
@@ -101,6 +109,15 @@ class DescriptionContract(ContractHarness):
 
         assert silent == []
 
+    def mapping_file(self, subject: Connector) -> Path:
+        """Return the connector's mapping: `mappings/<name>.yaml` beside the folder of connectors."""
+        return Path(inspect.getfile(type(subject))).parents[2] / "mappings" / f"{subject.spec.name}.yaml"
+
+    def test_mapping_is_for_this_connector(self, subject: Connector) -> None:
+        text = self.mapping_file(subject).read_text(encoding="utf-8")
+
+        assert re.search(rf"(?m)^connector: {subject.spec.name}\b", text)
+
     # -- login ------------------------------------------------------------------------------------------------
 
     def test_check_says_who_we_are(self, subject: Connector) -> None:
@@ -131,36 +148,67 @@ class DescriptionContract(ContractHarness):
 
         assert missing != ""
 
-    def test_unreachable_vendor_is_named(self, fake: Any, subject: Connector) -> None:
-        fake.__exit__(None, None, None)
+    def test_unreachable_vendor_is_named(self, context: ConnectorContext) -> None:
+        with self.fake_class() as fake:
+            connector = self.connector(fake, context)
 
         with pytest.raises((TransientError, ConfigError), match=r"127\.0\.0\.1"):
-            subject.check()
-
-    def test_private_address_is_refused_unless_allowed_by_name(self, fake: Any, clock: Clock) -> None:
-        connector = self.connector(fake, context_for(clock, guard=AddressGuard()))
-
-        with pytest.raises(ConfigError, match="allow_private_hosts"):
             connector.check()
 
-        assert list(getattr(fake, "calls", ())) == []
         connector.close()
 
-    def test_no_secret_is_in_an_error(
-        self, fake: Any, clock: Clock, fault: Fault, monkeypatch: pytest.MonkeyPatch
+    def test_private_address_is_refused_unless_allowed_by_name(self, fake: Any, clock: Clock) -> None:
+        context = context_for(clock, guard=AddressGuard())
+
+        with pytest.raises(ConfigError, match="allow_private_hosts"):
+            self.connector(fake, context).check()
+
+        assert list(getattr(fake, "calls", ())) == []
+
+    def test_closing_twice_is_harmless(self, subject: Connector) -> None:
+        subject.check()
+
+        subject.close()
+        subject.close()
+
+    def test_no_secret_is_in_an_error_or_a_log_line(
+        self, fake: Any, clock: Clock, fault: Fault, monkeypatch: pytest.MonkeyPatch, log_lines: StringIO
     ) -> None:
         secrets = watch_secrets(monkeypatch)
         connector = self.connector(fake, context_for(clock))
+        if isinstance(fake, FakeServer):
+            alter(fake, partial(_echo, secrets))
         fake.misbehave(fault, times=ALWAYS, seconds=0.0)
 
         try:
             connector.check()
-            said = ""
         except ConnectorError as err:
-            said = repr(err) + str(err)
+            log.get().error("check failed", error=err, exc_info=err)
+            log_lines.write("".join(traceback.format_exception(err)))
 
         connector.close()
+        said = log_lines.getvalue()
         assert [secret for secret in secrets if secret in said] == []
+
+    @pytest.fixture
+    def log_lines(self) -> Iterator[StringIO]:
+        """Everything that is logged, as it would be written."""
+        before = structlog.get_config()
+        lines = StringIO()
+        log.configure(stream=lines, json=True, level="debug")
+        yield lines
+        structlog.configure(**before)
+
+
+def _echo(secrets: set[str], request: Request, answer: Answer) -> Answer:
+    """Let the vendor repeat the credentials in its error, as some do."""
+    login = request.headers.get("authorization", "").split(" ")
+    secrets.update(part for part in login[1:] if part)
+    if answer.status < 400 or not isinstance(answer.body, dict):
+        return answer
+    told = f" (you sent {' '.join(login)} and {request.query} and {request.body})"
+    body = {key: value + told if isinstance(value, str) else value for key, value in answer.body.items()}
+    return replace(answer, body=body)
 
 
 def watch_secrets(monkeypatch: pytest.MonkeyPatch) -> set[str]:

@@ -76,6 +76,7 @@ class ContractHarness:
     fake_class: ClassVar[Any]
     fixed_streams: ClassVar[frozenset[str]] = frozenset()
     faults_without: ClassVar[frozenset[Fault]] = frozenset()
+    same_stamp_count: ClassVar[int] = 520  # more than the vendor's two largest pages
 
     def connector(self, fake: Any, context: ConnectorContext) -> Connector:
         """Return the connector configured against `fake.url`."""
@@ -186,6 +187,7 @@ def _parameters(test_class: Any) -> Mapping[str, list[Any]]:
     return {
         "stream": [s.name for s in spec.streams],
         "bulk_stream": [s.name for s in bulk],
+        "partitioned_stream": [s.name for s in bulk if s.partitioned],
         "incremental_stream": [s.name for s in bulk if s.incremental],
         "operation": [o.name for o in spec.operations],
         "targeted_operation": [o.name for o in spec.operations if o.needs_target],

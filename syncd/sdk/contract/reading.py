@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from syncd.errors import ConfigError
-from syncd.sdk.connector import Connector, Deletes
+from syncd.sdk.connector import Connector, Deletes, Partitioned
 from syncd.sdk.contract.description import DescriptionContract
-from syncd.sdk.contract.harness import AT, ids_of, read_all
+from syncd.sdk.contract.harness import AT, Clock, context_for, ids_of, read_all
 from syncd.sdk.paging import parse_stamp
 
 SECOND = timedelta(seconds=1)
@@ -54,6 +54,33 @@ class FullReadContract(DescriptionContract):
         ours = [record for page in pages for record in page.records if record.remote_id in ids]
         assert all(record.remote_id.strip() for record in ours)
         assert {record.updated_at for record in ours} <= {AT, None}
+
+    def test_pages_are_of_a_bearable_size(self, fake: Any, subject: Connector, bulk_stream: str) -> None:
+        self.populate(fake, bulk_stream, 250, at=AT)
+
+        pages = read_all(subject, bulk_stream, partition=self.partition(fake, bulk_stream))
+
+        assert max(len(page.records) for page in pages) <= 1000
+
+    def test_plan_mode_reads(self, fake: Any, clock: Clock, bulk_stream: str) -> None:
+        ids = self.populate(fake, bulk_stream, 3, at=AT)
+        connector = self.connector(fake, context_for(clock, read_only=True))
+
+        pages = read_all(connector, bulk_stream, partition=self.partition(fake, bulk_stream))
+
+        assert set(ids) - set(ids_of(pages)) == set()
+        connector.close()
+
+    def test_partitions_are_stable_and_hold_ours(self, fake: Any, subject: Connector, partitioned_stream: str) -> None:
+        assert isinstance(subject, Partitioned)
+        partition = self.partition(fake, partitioned_stream)
+
+        first = list(subject.partitions(partitioned_stream))
+        second = list(subject.partitions(partitioned_stream))
+
+        assert first == second
+        assert len(set(first)) == len(first)
+        assert partition in first
 
     def test_unknown_stream_is_an_error(self, subject: Connector) -> None:
         with pytest.raises((ConfigError, KeyError), match="no_such_stream"):
@@ -177,7 +204,7 @@ class IncrementalContract(FullReadContract):
     def test_many_records_with_one_stamp_neither_loop_nor_vanish(
         self, fake: Any, subject: Connector, incremental_stream: str
     ) -> None:
-        ids = self.populate(fake, incremental_stream, 520, at=AT)
+        ids = self.populate(fake, incremental_stream, self.same_stamp_count, at=AT)
         since = {"updated_at": AT.isoformat()}
 
         pages = read_all(subject, incremental_stream, since, partition=self.partition(fake, incremental_stream))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +19,9 @@ from syncd.errors import (
     TransientError,
 )
 from syncd.sdk.connector import Command, Connector, Delivery, Receipt
+from syncd.sdk.contract.alteration import is_login
 from syncd.sdk.contract.description import ALWAYS, DescriptionContract
-from syncd.sdk.contract.harness import Clock, context_for
+from syncd.sdk.contract.harness import CONNECTION, Clock, context_for
 from syncd.sdk.fake import FakeServer, Fault
 
 KEY = "5f0c8e7a1b2d4c3f9e8d7c6b5a493827"
@@ -36,9 +38,9 @@ class WritingContract(DescriptionContract):
         if not isinstance(fake, FakeServer):
             fake.misbehave(fault, times=times)
             return
-        methods = [call.method for call in fake.calls[seen:]]
+        methods = [call.method for call in fake.calls[seen:] if not is_login(fake, call.path)]
         method = next(m for m in reversed(methods) if m not in ("GET", "HEAD"))
-        sent_before = 0 if _is_login(fake, seen) else methods.count(method) - 1
+        sent_before = methods.count(method) - 1
         fake.misbehave(fault, method=method, after=sent_before, times=times, retry_after=7.0)
 
     def test_write_takes_effect_once_and_gives_a_receipt(self, fake: Any, subject: Connector, operation: str) -> None:
@@ -87,6 +89,63 @@ class WritingContract(DescriptionContract):
         assert found is not None
         assert found.remote_id == receipt.remote_id
         assert subject.find(replace(command, idempotency_key=OTHER_KEY)) is None
+
+    def test_find_writes_nothing(self, fake: Any, subject: Connector, findable_operation: str) -> None:
+        command = self.command(fake, findable_operation, KEY)
+        before = self.effects(fake, findable_operation)
+
+        subject.find(command)
+        subject.find(replace(command, idempotency_key=OTHER_KEY))
+
+        assert self.effects(fake, findable_operation) == before
+
+    def test_find_fails_loudly(self, fake: Any, subject: Connector, findable_operation: str) -> None:
+        command = self.command(fake, findable_operation, KEY)
+        subject.check()
+        fake.misbehave(Fault.SERVER_ERROR, times=ALWAYS)
+
+        with pytest.raises(TransientError):
+            subject.find(command)
+
+    def test_line_cut_before_a_write_leaves_no_effect(self, fake: Any, subject: Connector, operation: str) -> None:
+        self.spoil_the_write(fake, subject, operation, Fault.RESET)
+        command = self.command(fake, operation, KEY)
+        before = self.effects(fake, operation)
+
+        try:
+            subject.write(command)
+            expected = 1
+        except (OutcomeUnknownError, TransientError):
+            expected = 0
+
+        assert self.effects(fake, operation) - before == expected
+        assert expected == 0 or subject.spec.operation(operation).delivery is Delivery.KEYED
+
+    def test_garbled_answer_to_a_write_is_no_failure(self, fake: Any, subject: Connector, operation: str) -> None:
+        self.spoil_the_write(fake, subject, operation, Fault.TRUNCATED)
+        command = self.command(fake, operation, KEY)
+        before = self.effects(fake, operation)
+
+        with suppress(OutcomeUnknownError):
+            subject.write(command)
+
+        assert self.effects(fake, operation) - before == 1
+
+    def test_token_that_expires_before_a_write_is_renewed_or_named(
+        self, fake: Any, subject: Connector, operation: str
+    ) -> None:
+        self.spoil_the_write(fake, subject, operation, Fault.EXPIRED_TOKEN)
+        command = self.command(fake, operation, KEY)
+        before = self.effects(fake, operation)
+
+        try:
+            subject.write(command)
+            expected = 1
+        except AuthError as err:
+            expected = 0
+            assert CONNECTION in str(err)
+
+        assert self.effects(fake, operation) - before == expected
 
     def test_lost_answer_of_a_keyed_write_is_repeated_to_one_effect(
         self, fake: Any, subject: Connector, keyed_operation: str
@@ -182,7 +241,3 @@ class WritingContract(DescriptionContract):
     def test_unknown_operation_is_an_error(self, subject: Connector) -> None:
         with pytest.raises((KeyError, ConnectorError), match="no_such_operation"):
             subject.write(Command("no_such_operation", KEY, {}))
-
-
-def _is_login(fake: FakeServer, seen: int) -> bool:
-    return any(call.path in fake.public_paths for call in fake.calls[seen:])
