@@ -74,7 +74,10 @@ Payload = Spec | dict[str, "Payload"] | list["Payload"]
 
 @dataclass(frozen=True, slots=True)
 class PushSpec:
-    """How a digest or a follow-up becomes the vendor payload of one operation."""
+    """How a digest or a follow-up becomes the vendor payload of one operation.
+
+    `target` is one key of the account file's `from:` entry, or several joined by ` | ` of which the first there counts.
+    """
 
     operation: str
     source: str

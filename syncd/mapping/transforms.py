@@ -160,15 +160,21 @@ def _remote_id(value: Any) -> str:
 def url_tail(parts: int) -> Step:
     """The last `parts` segments of a URL's path, joined by a slash."""
 
-    def step(value: Any, _: Scope) -> str | None:
-        url = text_of(value).partition("#")[0].partition("?")[0].rstrip("/")
-        path = url.partition("://")[2].partition("/")[2] if "://" in url else url
-        segments = path.rsplit("/", parts)[-parts:]
-        if len(segments) < parts or "" in segments:
-            raise UnfitError(value, f"has fewer than {parts} path segments")
-        return "/".join(segments)
+    def step(value: Any, _: Scope) -> str:
+        return _tail_of(value if type(value) is str else text_of(value), parts)
 
     return step
+
+
+# The records of a project name the same few addresses again and again.
+@lru_cache(maxsize=1024)
+def _tail_of(text: str, parts: int) -> str:
+    url = text.partition("#")[0].partition("?")[0].rstrip("/")
+    path = url.partition("://")[2].partition("/")[2] if "://" in url else url
+    segments = path.rsplit("/", parts)[-parts:]
+    if len(segments) < parts or "" in segments:
+        raise UnfitError(text, f"has fewer than {parts} path segments")
+    return "/".join(segments)
 
 
 def url_after(segment: str, parts: int) -> Step:

@@ -68,6 +68,15 @@ def test_a_rule_says_what_it_writes_and_where() -> None:
     assert (found.operation, found.source, found.target) == ("note", "Digest", "deal")
 
 
+def test_several_targets_are_tried_in_order() -> None:
+    text = HEAD + "  - {operation: note, from: Digest, target: opportunity|account, payload: {a: subject}}\n"
+
+    found = loader.parse(text.encode(), connector="acme", path=Path("x")).push_rule("Digest")
+
+    assert found is not None
+    assert found.target == "opportunity | account"
+
+
 def test_a_required_value_that_is_not_there_is_named() -> None:
     with pytest.raises(MappingError) as caught:
         rule("{parent: {id: {from: thread.parent, required: true}}}").payload(DIGEST)
