@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 import threading
@@ -63,6 +64,12 @@ def scrub(text: str) -> str:
     text = _KNOWN.sub(MASK, text)
     text = _SECRET_JSON.sub(rf'\1"{MASK}"', text)
     return _SECRET_QUERY.sub(rf"\1={MASK}", text)
+
+
+def scrub_record(record: logging.LogRecord) -> bool:
+    """Mask secrets in a record of the standard library's logging; a filter that lets everything through."""
+    record.msg, record.args = scrub(record.getMessage()), ()
+    return True
 
 
 def one_line(text: str) -> str:

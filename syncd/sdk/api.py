@@ -5,6 +5,7 @@ Reads are retried, writes are not: a write whose answer is lost raises OutcomeUn
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Mapping
@@ -42,6 +43,9 @@ _MOST_REDIRECTS: Final = 5
 _HARMLESS_HEADERS: Final = ("user-agent", "accept", "accept-encoding")
 
 Params = Mapping[str, Any]
+
+# httpx logs the whole address of every request, and some vendors want a secret in the query.
+logging.getLogger("httpx").addFilter(log.scrub_record)
 
 
 class ApiClient:
