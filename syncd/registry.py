@@ -64,7 +64,7 @@ def validate(connection: str, settings: ConnectionSettings) -> ConnectorSpec:
         if name not in streams:
             raise ConfigError(f"{where}.pull: {name!r} is not a stream of {found.name!r}; {hint(name, streams)}")
     for key, value in settings.config.items():
-        field = found.config.model_fields.get(key)
+        field = _field(found.config, key)
         if field is None:
             raise ConfigError(f"{where}.config.{key}: unknown key; {hint(key, _keys(found.config))}")
         if _is_secret(field.annotation) and not is_reference(value):
@@ -87,6 +87,11 @@ def _parse_config(connection: str, settings: ConnectionSettings, found: Connecto
             for fault in err.errors(include_url=False, include_input=False)
         ]
         raise ConfigError("\n".join(faults)) from None  # the cause would carry the values
+
+
+def _field(model: type[BaseModel], key: str) -> Any:
+    """Return the field that a key of the file stands for, by alias or name."""
+    return next((field for name, field in model.model_fields.items() if key == (field.alias or name)), None)
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
