@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from syncd.model.communication import CommunicationRecord, Digest
 from syncd.model.entities import TaskStatus
-from syncd.report.text import clean, quiet_calls
+from syncd.report.text import clean, clip, quiet_calls
 
-_MARK: Final = re.compile(r"\{\{|\}\}|\{%|%\}|\{[a-z_]+\}|\b(?:None|nan|Undefined)\b")
+_MARK: Final = re.compile(r"\{\{|\}\}|\{%|%\}|\{[a-z_]+\}|\b(?:None(?!:)|nan|Undefined)\b")
 _PERCENT: Final = re.compile(r"(\d+)\s?%")
 _WORD: Final = r"(?<![A-Za-z0-9]){}(?![A-Za-z0-9])"
 
@@ -41,9 +41,9 @@ def _sums(record: CommunicationRecord) -> Iterator[str]:
         yield f"done: {len(record.done)} items are listed, progress says {progress.done_this_period}"
     if progress.done_count > progress.total_count or progress.done_weight > progress.total_weight + 1e-6:
         yield "progress: more is done than there is, a percentage is above 100"
-    since = record.since_last
-    if since and since.promised - since.kept != len(record.planned_not_done):
-        yield f"since last: {since.promised} promised, {since.kept} kept, {len(record.planned_not_done)} listed as not done"
+    since, missed = record.since_last, len(record.planned_not_done)
+    if since and since.promised - since.kept != missed:
+        yield f"since last: {since.promised} promised, {since.kept} kept, but {missed} listed as not done"
 
 
 def _lines(record: CommunicationRecord) -> Iterator[str]:
@@ -71,7 +71,7 @@ def _blanks(digest: Digest) -> Iterator[str]:
 
 
 def _wording(record: CommunicationRecord, digest: Digest) -> Iterator[str]:
-    own = _without(f"{digest.subject}\n{digest.preheader}\n{digest.body_text}", _vendor_text(record))
+    own = _without(f"{digest.subject}\n{digest.body_text}", _vendor_text(record))
     for mark in dict.fromkeys(_MARK.findall(own)):
         yield f"{mark!r} is left over from a template"
     for number in _PERCENT.findall(own):
@@ -105,7 +105,8 @@ def _vendor_text(record: CommunicationRecord) -> Iterator[str]:
 
 def _without(text: str, vendor: Iterable[str]) -> str:
     """Remove vendor text in each length that a digest shows it in, the longest first."""
-    shown = {clean(part, limit) for part in vendor for limit in (300, 160, 60, 40)}
+    lines = {clean(part, 300) for part in vendor}
+    shown = {clip(line, limit) for line in lines for limit in (300, 160, 60, 40)}
     for part in sorted((part for part in shown if len(part) > 2), key=len, reverse=True):
         text = text.replace(part, " ").replace(quiet_calls(part), " ")
     return text

@@ -22,7 +22,14 @@ _URL_KEEPS: Final = ":/?#[]@!$&'()*+,;=%~.-_"
 
 def clean(text: str, limit: int = TITLE_LIMIT) -> str:
     """Return the text as one line of at most `limit` characters, without control or direction-changing characters."""
-    line = _SPACE.sub(" ", "".join(_visible(c) for c in text[: limit * 8])).strip()
+    head = text[: limit * 8]
+    if not head.isprintable():
+        head = "".join(_visible(c) for c in head)
+    return clip(_SPACE.sub(" ", head).strip(), limit)
+
+
+def clip(line: str, limit: int) -> str:
+    """Return the line cut to `limit` characters, the last one an ellipsis if something was cut."""
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
