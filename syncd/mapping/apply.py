@@ -109,7 +109,6 @@ class _Rule:
     def __init__(self, rule: PullRule, label: str, key: getters.Get | None) -> None:
         self._stream = rule.stream
         self._label = label
-        self._kind = rule.entity
         self._conditions = tuple(getters.compile_condition(condition, rule.stream) for condition in rule.when)
         self._fixed = {name: specs[0].const for name, specs in rule.fields.items() if specs[0].const is not None}
         self._getters = tuple(

@@ -119,8 +119,8 @@ def test_every_shipped_mapping_loads() -> None:
             TASKS.replace("Task\n", "Tusk\n"),
             (
                 "mappings/acme.yaml:5: pull[0].entity: \"Tusk\" is not an entity; did you mean 'Task'? allowed: "
-                "Account, Activity, ChangeRequest, Contact, Decision, Feedback, Issue, Milestone, Opportunity, Project, "
-                "Risk, Task, User"
+                "Account, Activity, ChangeRequest, Contact, Decision, Feedback, Issue, Milestone, Opportunity, "
+                "Project, Risk, Task, User"
             ),
         ),
         (TASKS.replace("      title: title\n", ""), "mappings/acme.yaml:6: tasks: a Task needs the field 'title'"),
