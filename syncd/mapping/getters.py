@@ -108,7 +108,7 @@ def _origin(spec: Spec) -> str:
 def _compile_spec(spec: Spec, fit: fields.Fit | None) -> Get:
     if spec.const is not None:
         return _constant(spec.const)
-    find = templates.compile_template(spec.template) if spec.template else paths.compile_first(spec.paths)
+    find = templates.compile_template(spec.template) if spec.template is not None else paths.compile_first(spec.paths)
     steps = [TRANSFORMS[call.name].make(**call.arguments) for call in spec.transforms]
     if spec.values is not None:
         steps.append(_lookup(spec.values))
