@@ -25,7 +25,8 @@ def upsert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, 
 
 def insert_new(connection: Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
     """Insert one row unless a unique key stands in the way; say whether it was inserted."""
-    statement = _insert(connection, table).on_conflict_do_nothing()
+    # inline: else SQLAlchemy asks PostgreSQL for the new id, and the row count is no longer told.
+    statement = _insert(connection, table).on_conflict_do_nothing().inline()
     return connection.execute(statement, dict(row)).rowcount == 1
 
 
