@@ -7,7 +7,6 @@ milestone or a label was renamed, and labels that were deleted altogether.
 from __future__ import annotations
 
 import gzip
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from connectors.github.rest import Row
+from syncd.sdk import ConfigError
 
 _TURNS: Final = frozenset({"closed", "reopened", "merged"})
 
@@ -32,9 +34,15 @@ class Export:
 
 
 def read_export(directory: Path) -> Export:
-    """Read `issues`, `comments` and `events` (.jsonl.gz), `milestones` and `labels` (.json) of a folder."""
-    lists = (_json(directory / f"{name}.json") for name in ("milestones", "labels"))
-    lines = (_lines(directory / f"{name}.jsonl.gz") for name in ("issues", "comments", "events"))
+    """Read `issues`, `comments` and `events` (.jsonl or .jsonl.gz), `milestones` and `labels` (.json) of a folder.
+
+    Raises ConfigError when one of them is not there or not JSON.
+    """
+    try:
+        lines = [_lines(directory, name) for name in ("issues", "comments", "events")]
+        lists = [msgspec.json.decode((directory / f"{name}.json").read_bytes()) for name in ("milestones", "labels")]
+    except (OSError, EOFError, msgspec.DecodeError) as err:
+        raise ConfigError(f"{directory}: not an export of a GitHub repository: {err}") from err
     return Export(*lines, *lists)
 
 
@@ -87,7 +95,9 @@ class _Past:
             "comments": len(comments),
             "updated_at": self._updated_at(row, [*events, *comments]),
         }
-        return then | {"assignee": then["assignees"][0] if then["assignees"] else None}
+        if then["assignees"] != row["assignees"]:
+            then["assignee"] = then["assignees"][0] if then["assignees"] else None
+        return then
 
     def _state(self, row: Row, turns: list[Row]) -> Row:
         """The last turn counts; an issue without later turns is as at the end (some closings have no event)."""
@@ -208,10 +218,7 @@ def _milestone_numbers(export: Export, events: Mapping[int, list[Row]]) -> dict[
     return former | {row["title"]: row["number"] for row in export.milestones}
 
 
-def _lines(path: Path) -> list[Any]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _lines(directory: Path, name: str) -> list[Any]:
+    plain = directory / f"{name}.jsonl"
+    text = plain.read_bytes() if plain.is_file() else gzip.decompress((directory / f"{name}.jsonl.gz").read_bytes())
+    return [msgspec.json.decode(line) for line in text.splitlines() if line]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from connectors.github.rest import PAGE_SIZE, Rest, Row, rows_of
+from connectors.github.rest import PAGE_SIZE, Rest, Row, moment, rows_of
 from connectors.github.walk import changed_rows, whole_list
 from syncd.sdk import ContractError, Cursor, Page, Record, Reply
 from syncd.sdk.paging import parse_stamp, resume_from, stamp
@@ -121,9 +121,9 @@ def _later(position: dict[str, Any] | None, reached: Row | None) -> dict[str, An
     """Return the later of two positions: an overlap page must not move the cursor back."""
     if reached is None:
         return position
-    if position and parse_stamp(str(position["updated_at"])) >= parse_stamp(reached["updated_at"]):
+    if position and parse_stamp(str(position["updated_at"])) >= moment(reached["updated_at"]):
         return position
-    return {"updated_at": reached["updated_at"], "id": reached["id"]}
+    return {"updated_at": reached["updated_at"], "id": reached.get("id")}
 
 
 def _etag_in(cursor: Cursor | None) -> str | None:

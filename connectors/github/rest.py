@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import httpx
@@ -18,6 +19,7 @@ from syncd.sdk import (
     Reply,
 )
 from syncd.sdk.paging import MAX_SLICES
+from syncd.sdk.reply import where
 
 PAGE_SIZE: Final = 100
 MAX_PAGES: Final = MAX_SLICES
@@ -57,12 +59,23 @@ class Rest:
         return self._api.request("PATCH", path, json=body)
 
 
-def rows_of(reply: Reply) -> list[Row]:
-    """Return the rows of a list answer; ContractError when it is no list."""
+def rows_of(reply: Reply, *texts: str) -> list[Row]:
+    """Return the rows of a list answer; ContractError when it is no list of objects that all have the `texts`."""
     rows = reply.json
     if not isinstance(rows, list):
-        raise ContractError(f"{reply.url}: expected a list, got {type(rows).__name__}", status=reply.status)
+        raise ContractError(f"{where(reply.url)}: expected a list, got {type(rows).__name__}", status=reply.status)
+    for name in texts:
+        if not all(type(row) is dict and type(row.get(name)) is str for row in rows):
+            raise ContractError(f"{where(reply.url)}: a row has no {name}", status=reply.status)
     return rows
+
+
+def moment(text: str) -> datetime:
+    """Return a row's stamp, aware UTC; ContractError when it is none."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError as err:
+        raise ContractError(f"{text!r} is no ISO 8601 time") from err
 
 
 def links(reply: Reply) -> dict[str, str]:

@@ -9,17 +9,18 @@ is then read again until nothing new turns up. Lists without `since` that are lo
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from connectors.github.rest import MAX_PAGES, Rest, Row, endless, linked, rows_of
+from connectors.github.rest import MAX_PAGES, Rest, Row, endless, linked, moment, rows_of
 from syncd.sdk import ContractError, Reply
 from syncd.sdk.paging import stamp
 
-Seen = set[tuple[int, str]]
+Seen = set[tuple[str, str]]
 Fetch = Callable[[str | None, str | None], Reply]
 """Ask for the first page of a window (`since`, None), or for the URL of a Link header (`since`, url)."""
 
+_TEXTS: Final = ("url", "updated_at")
 _PASSES: Final = 3
 _SECOND: Final = timedelta(seconds=1)
 
@@ -37,7 +38,7 @@ def changed_rows(fetch: Fetch, since: str | None) -> Iterator[Batch]:
     seen: Seen = set()
     for _ in range(MAX_PAGES):
         reply = fetch(since, None)
-        rows, following = rows_of(reply), reply.next_url
+        rows, following = rows_of(reply, *_TEXTS), reply.next_url
         reached = rows[-1] if rows else None
         if following is None:
             yield Batch(_unseen(rows, seen), reached, last=True)
@@ -51,7 +52,7 @@ def changed_rows(fetch: Fetch, since: str | None) -> Iterator[Batch]:
             seen = {key for key in seen if key[1] >= edge}
         else:
             yield Batch(_unseen(rows, seen), reached, last=False)
-            seen = {(row["id"], row["updated_at"]) for row in rows if row["updated_at"] >= edge}
+            seen = {(row["url"], row["updated_at"]) for row in rows if row["updated_at"] >= edge}
         if since is not None and edge <= since:
             raise ContractError(f"{reply.url}: no progress behind {since}; the vendor does not heed `since`")
         since = edge
@@ -66,7 +67,7 @@ def whole_list(rest: Rest, path: str, params: Mapping[str, Any], *, first: Reply
     for _ in range(_PASSES):
         known = len(found)
         for page in linked(rest, reply):
-            found |= {row["url"]: row for row in rows_of(page)}
+            found |= {row["url"]: row for row in rows_of(page, "url")}
         if is_one_page or len(found) == known:
             break
         reply = rest.get(path, params)
@@ -81,7 +82,7 @@ def _crowd(
     Rows may have moved up behind us: until nothing new turns up, a cursor may only name the first row of the crowd.
     Returns the start of the next window and the row reached; the start is None at the end of the list.
     """
-    start = next(iter(rows_of(first)), None)
+    start = next(iter(rows_of(first, *_TEXTS)), None)
     rows = yield from _through(fetch, since, first, seen, start)
     for _ in range(_PASSES - 1):
         known = len(seen)
@@ -96,9 +97,9 @@ def _through(
 ) -> Generator[Batch, None, list[Row]]:
     """Follow Link from `reply` until a later window can start or the list ends; return the rows of the last page."""
     for _ in range(MAX_PAGES):
-        rows, url = rows_of(reply), reply.next_url
+        rows, url = rows_of(reply, *_TEXTS), reply.next_url
         yield Batch(_unseen(rows, seen), start, last=False)
-        seen |= {(row["id"], row["updated_at"]) for row in rows}
+        seen |= {(row["url"], row["updated_at"]) for row in rows}
         if url is None or _edge(rows):
             return rows
         reply = fetch(since, url)
@@ -109,9 +110,9 @@ def _edge(rows: list[Row]) -> str | None:
     """Return where the next window starts, None when it would only repeat this page."""
     if not rows:
         return None
-    edge = stamp(datetime.fromisoformat(rows[-1]["updated_at"]).astimezone(UTC) - _SECOND)
+    edge = stamp(moment(rows[-1]["updated_at"]) - _SECOND)
     return edge if edge > rows[0]["updated_at"] else None
 
 
 def _unseen(rows: list[Row], seen: Seen) -> list[Row]:
-    return [row for row in rows if (row["id"], row["updated_at"]) not in seen] if seen else rows
+    return [row for row in rows if (row["url"], row["updated_at"]) not in seen] if seen else rows

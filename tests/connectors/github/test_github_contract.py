@@ -50,7 +50,9 @@ class TestGitHub(ConnectorContract):
             case "milestones":
                 rows = [fake.add_milestone(REPOSITORY, f"Version {n}", at=at) for n in range(count)]
             case "issues":
-                rows = [fake.add_issue(REPOSITORY, f"Task {n}", at=at, is_pull_request=n % 2 == 1) for n in range(count)]
+                rows = [
+                    fake.add_issue(REPOSITORY, f"Task {n}", at=at, is_pull_request=n % 2 == 1) for n in range(count)
+                ]
             case _:
                 issue = fake.add_issue(REPOSITORY, "Talk", at=at)
                 rows = [fake.add_comment(REPOSITORY, issue["number"], f"Remark {n}", at=at) for n in range(count)]
