@@ -1,1 +1,5 @@
+"""The commands. Heavy imports happen inside them, so that `syncd --help` is quick."""
 
+from syncd.cli.app import main
+
+__all__ = ["main"]

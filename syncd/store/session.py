@@ -66,6 +66,11 @@ class Store:
         except (DBAPIError, PoolTimeoutError) as err:
             raise store_error(err, self.engine) from err
 
+    def ping(self) -> None:
+        """Ask the database for a sign of life; StoreError when there is none."""
+        with self.read() as connection:
+            connection.execute(sa.select(1))
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()

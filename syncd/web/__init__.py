@@ -1,1 +1,1 @@
-
+"""HTTP: health, readiness and metrics of the service."""

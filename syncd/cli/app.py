@@ -1,0 +1,106 @@
+"""The Typer application: which commands there are, and what an error does."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from syncd import __version__, log
+from syncd.cli import output
+from syncd.errors import BusyError, ConfigError, StoppedError, SyncdError
+
+if TYPE_CHECKING:
+    from syncd.engine.workspace import Workspace
+
+app = typer.Typer(
+    name="syncd",
+    help="Honest progress digests for client projects: pull, reconcile, compose, push.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"syncd {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,  # noqa: FBT002
+    log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "warning",
+) -> None:
+    _version(wanted=version)
+    log.configure(level=log_level)
+
+
+def main() -> None:
+    """Run the command line; errors of ours are printed, never traced."""
+    from syncd.cli import commands
+
+    commands.register(app)
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except ConfigError as err:
+        output.print_error(err, as_json=as_json)
+        sys.exit(output.CONFIG)
+    except (StoppedError, KeyboardInterrupt):
+        output.print_error("interrupted; what was stored stays, the next run goes on from there", as_json=as_json)
+        sys.exit(output.INTERRUPTED)
+    except BusyError as err:
+        output.print_error(err, as_json=as_json)
+        sys.exit(output.ATTENTION)
+    except SyncdError as err:
+        output.print_error(err, as_json=as_json)
+        sys.exit(output.ATTENTION)
+    except BrokenPipeError:
+        sys.stderr.close()
+
+
+@contextlib.contextmanager
+def workspace(folder: Path, *, read_only: bool = False, stop: threading.Event | None = None) -> Iterator[Workspace]:
+    """Open the configuration and its database for a command, and close both after it."""
+    from syncd import settings
+    from syncd.engine.workspace import Workspace
+    from syncd.store import open_store
+
+    config = settings.load(folder)
+    store = open_store(config.service.database)
+    space = Workspace(config, store, stop=stop, read_only=read_only)
+    try:
+        space.validate()
+        yield space
+    finally:
+        space.close()
+        store.close()
+
+
+@contextlib.contextmanager
+def stop_on_signal(stop: threading.Event) -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM finish the page in hand, and the second one end at once."""
+
+    def asked(number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        del number
+        output.console(to_stderr=True).print("stopping after the page in hand; once more to stop at once", style="dim")
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,71 @@
+"""`syncd lab`: serve an imitated vendor on loopback until Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.text import Text
+
+from syncd.cli import output
+from syncd.cli.output import JsonFlag
+from syncd.cli.run import parse_moment
+from syncd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from syncd.sdk.fake import FakeServer
+
+
+def lab(
+    connector: Annotated[str, typer.Argument(help="Whose API to imitate: github, pingcode, zoho_crm, email.")],
+    data: Annotated[Path | None, typer.Option(help="A folder with an export of the vendor's API to serve.")] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Serve the export as it was on this date.")] = None,
+    port: Annotated[int, typer.Option(help="The loopback port; any free one without it.")] = 0,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Misbehave, as KIND or KIND:TIMES, e.g. rate_limited:3; can be repeated.")
+    ] = None,
+    as_json: JsonFlag = False,  # noqa: FBT002
+) -> None:
+    """Imitate a vendor's API on loopback, to try a configuration without touching a real tenant."""
+    from syncd.cli.app import stop_on_signal
+    from syncd.lab import open_fake
+
+    at = parse_moment(as_of, ZoneInfo("UTC"), "--as-of") if as_of else None
+    fake = open_fake(connector, data=data, as_of=at)
+    _plan_faults(fake, fault or [])
+    stop = threading.Event()
+    with stop_on_signal(stop):
+        fake.start(port)
+        try:
+            _announce(connector, fake, as_json=as_json)
+            stop.wait()
+        finally:
+            fake.stop()
+
+
+def _plan_faults(fake: FakeServer, wanted: list[str]) -> None:
+    from syncd.sdk.fake import Fault
+
+    for text in wanted:
+        kind, _, times = text.partition(":")
+        if kind not in {fault.value for fault in Fault} or (times and not times.isdigit()):
+            known = ", ".join(fault.value for fault in Fault)
+            raise ConfigError(f"--fault {text}: write KIND or KIND:TIMES; kinds are {known}")
+        fake.misbehave(Fault(kind), times=int(times or 1))
+
+
+def _announce(connector: str, fake: FakeServer, *, as_json: bool) -> None:
+    token = getattr(fake, "token", None)
+    if as_json:
+        output.print_json({"connector": connector, "url": fake.url, "token": token})
+    else:
+        console = output.console()
+        console.print(Text(f"{connector} imitated at ") + Text(fake.url, style="bold"))
+        if token:
+            console.print(Text(f"token {token}", style="dim"))
+        console.print(Text("the connection needs allow_private_hosts: [127.0.0.1]; Ctrl-C ends the lab", style="dim"))
+    sys.stdout.flush()

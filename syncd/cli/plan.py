@@ -1,0 +1,192 @@
+"""`syncd plan` and `syncd apply`: see every message before it goes, then send exactly that."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from syncd import __version__
+from syncd.cli import output
+from syncd.cli.output import DEFAULT_CONFIG, ConfigFolder, JsonFlag
+from syncd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from syncd.engine.compose import Drafted
+    from syncd.engine.workspace import Workspace
+    from syncd.store.outbox import Row
+
+
+def plan(
+    accounts: Annotated[list[str] | None, typer.Argument(help="The clients; all when none is named.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the plan to this file, for `syncd apply`.")
+    ] = None,
+    config: ConfigFolder = DEFAULT_CONFIG,
+    as_json: JsonFlag = False,  # noqa: FBT002
+) -> None:
+    """Show every write that compose and push would do now, from the data at hand; reads and sends nothing."""
+    from syncd.cli.app import workspace
+
+    with workspace(config, read_only=True) as space:
+        names = [account.id for account in space.accounts(tuple(accounts or ()))]
+        made = _plan(space, names, at=space.now())
+        if out is not None:
+            out.write_text(json.dumps(made, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        if as_json:
+            output.print_json(made)
+        else:
+            _show(made, out)
+
+
+def _plan(space: Workspace, names: list[str], *, at: datetime) -> dict[str, Any]:
+    from syncd.engine import compose
+    from syncd.store import outbox
+    from syncd.store.outbox import State
+
+    drafts = [
+        compose.draft(space, turn, now=at)
+        for account in space.accounts(tuple(names))
+        for turn in compose.turns(account)
+    ]
+    with space.store.read() as connection:
+        waiting = [row for row in outbox.rows(connection, states=[State.PENDING]) if row.account in names]
+    return {
+        "syncd": __version__,
+        "at": at.isoformat(),
+        "accounts": names,
+        "hash": _hash(drafts, waiting),
+        "writes": [
+            *(_waiting(row, space) for row in waiting),
+            *(one for drafted in drafts for one in _new(drafted, space)),
+        ],
+        "not_sent": [
+            {
+                "account": drafted.turn.account.id,
+                "project": drafted.turn.project.name,
+                "verdict": drafted.verdict.value,
+                "problems": list(drafted.problems),
+            }
+            for drafted in drafts
+            if not drafted.intents
+        ],
+    }
+
+
+def _hash(drafts: list[Drafted], waiting: list[Row]) -> str:
+    from syncd.engine.compose import plan_hash
+
+    return plan_hash(drafts, [(row.idempotency_key, row.payload_hash) for row in waiting])
+
+
+def _new(drafted: Drafted, space: Workspace) -> list[dict[str, Any]]:
+    subjects = {digest.audience: digest.subject for digest in drafted.digests}
+    return [
+        {
+            "what": "new",
+            "account": intent.account,
+            "project": intent.project,
+            "connection": intent.connection,
+            "operation": intent.operation,
+            "to": intent.recipient or intent.target_id,
+            "delivery": intent.delivery.value,
+            "subject": subjects.get(intent.audience, ""),
+            "bytes": len(json.dumps(intent.payload, ensure_ascii=False).encode()),
+            "limit": space.spec(intent.connection).operation(intent.operation).max_bytes,
+            "key": intent.idempotency_key,
+            "payload_hash": intent.payload_hash,
+        }
+        for intent in drafted.intents
+    ]
+
+
+def _waiting(row: Row, space: Workspace) -> dict[str, Any]:
+    return {
+        "what": "queued before",
+        "account": row.account,
+        "project": row.project,
+        "connection": row.connection,
+        "operation": row.operation,
+        "to": row.recipient or row.target_id,
+        "delivery": row.delivery.value,
+        "subject": str(row.payload.get("subject", "")),
+        "bytes": len(json.dumps(dict(row.payload), ensure_ascii=False).encode()),
+        "limit": space.spec(row.connection).operation(row.operation).max_bytes,
+        "key": row.idempotency_key,
+        "payload_hash": row.payload_hash,
+    }
+
+
+def _show(made: dict[str, Any], out: Path | None) -> None:
+    console = output.console()
+    rows = [
+        (w["what"], w["connection"], w["operation"], w["to"], w["delivery"], _size(w), w["subject"])
+        for w in made["writes"]
+    ]
+    if rows:
+        console.print(output.table("", "connection", "operation", "to", "class", "size", "subject", rows=rows))
+    for missing in made["not_sent"]:
+        line = f"{missing['account']}/{missing['project']}: {missing['verdict']}"
+        console.print(Text(line, style="dim" if missing["verdict"] == "nothing new" else "yellow"))
+        for problem in missing["problems"]:
+            console.print(Text(f"  {problem}", style="yellow"))
+    console.print(Text(f"{len(rows)} write(s), plan {made['hash'][:12]}", style="bold"))
+    if out is not None:
+        console.print(Text(f"to do exactly this: syncd apply {out}", style="dim"))
+
+
+def _size(write: dict[str, Any]) -> str:
+    limit = f" of {write['limit']:,}" if write["limit"] else ""
+    return f"{write['bytes']:,}{limit} B"
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(help="A plan written by `syncd plan --out`.")],
+    config: ConfigFolder = DEFAULT_CONFIG,
+    as_json: JsonFlag = False,  # noqa: FBT002
+) -> None:
+    """Do exactly what a plan says, or refuse when anything has changed since."""
+    from syncd.cli.app import workspace
+    from syncd.engine import compose
+    from syncd.engine.push import push
+    from syncd.store.outbox import State
+
+    made = _load(file)
+    at = datetime.fromisoformat(made["at"]).astimezone(UTC)
+    with workspace(config) as space:
+        fresh = _plan(space, made["accounts"], at=at)
+        if fresh["hash"] != made["hash"]:
+            raise ConfigError(
+                f"{file}: something has changed since the plan of {at:%Y-%m-%d %H:%M} UTC was made; nothing was sent. "
+                "Look at a new one: syncd plan"
+            )
+        for account in space.accounts(tuple(made["accounts"])):
+            for turn in compose.turns(account):
+                compose.commit(space, compose.draft(space, turn, now=at))
+        keys = frozenset(write["key"] for write in made["writes"])
+        done = push(space, only=keys)
+    if as_json:
+        output.print_json(
+            {"sent": [one.row.idempotency_key for one in done if one.state is State.SENT], "planned": len(keys)}
+        )
+    else:
+        sent = sum(one.state is State.SENT for one in done)
+        output.console().print(f"{sent} of {len(keys)} write(s) done")
+        for one in done:
+            if one.error:
+                output.console().print(Text(f"{one.row.connection} {one.state.value}: {one.error}", style="yellow"))
+    raise typer.Exit(output.OK if all(one.state is State.SENT for one in done) else output.ATTENTION)
+
+
+def _load(file: Path) -> dict[str, Any]:
+    try:
+        made = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as err:
+        raise ConfigError(f"{file}: cannot be read as a plan ({err}); make one with: syncd plan --out {file}") from err
+    if not isinstance(made, dict) or not {"at", "accounts", "hash", "writes"} <= made.keys():
+        raise ConfigError(f"{file}: is not a plan; make one with: syncd plan --out {file}")
+    return made
