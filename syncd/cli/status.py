@@ -46,7 +46,10 @@ def gather(space: Workspace) -> dict[str, Any]:
     names = space.config.service.connections
     return {
         "accounts": [_account(space, account.id, kept) for account in space.config.accounts.values()],
-        "connections": [_connection(name, positions, states, waiting, sizes) for name in names],
+        "connections": [
+            {**_connection(name, positions, states, waiting, sizes), "streams": len(space.spec(name).streams)}
+            for name in names
+        ],
         "last_run": _run(last[0], runs.balance_of(last[0])) if last else None,
         "outbox": outbox_counts,
         "parked": sum(waiting.values()),
@@ -110,7 +113,7 @@ def _run(row: Any, balance: Any) -> dict[str, Any]:
 def _show(found: dict[str, Any]) -> None:
     console = output.console()
     rows = [
-        (c["connection"], _state(c["state"]), c["records"], _age(c["data_as_of"]), c["parked"] or "", c["error"] or "")
+        (c["connection"], _state(c["state"]), c["records"], _age(c), c["parked"] or "", c["error"] or "")
         for c in found["connections"]
     ]
     console.print(output.table("connection", "state", "records", "data as of", "parked", "", rows=rows, right=(2,)))
@@ -156,7 +159,10 @@ def _state(state: str) -> Text:
     return output.good("● up") if state == "up" else output.bad(f"▲ {state}")
 
 
-def _age(at: datetime | None) -> str:
+def _age(connection: dict[str, Any]) -> str:
+    at = connection["data_as_of"]
+    if not connection["streams"]:
+        return "sends only"
     if at is None:
         return "never complete"
     minutes = int((datetime.now(UTC) - at).total_seconds() // 60)

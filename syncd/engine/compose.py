@@ -78,8 +78,13 @@ def turns(account: AccountSettings, *, slot: datetime | None = None, schedule: s
     return found
 
 
-def draft(space: Workspace, turn: Turn, *, now: datetime, since: datetime | None = None) -> Drafted:
-    """Work out a turn without writing anything: the record, the digests and the commands."""
+def draft(
+    space: Workspace, turn: Turn, *, now: datetime, since: datetime | None = None, for_show: bool = False
+) -> Drafted:
+    """Work out a turn without writing anything: the record, the digests and the commands.
+
+    With `for_show` there are no digests and commands, only the record and what would hold it.
+    """
     facts = gather(space, turn.account, turn.project, _frame(space, turn, now, since))
     made = record.build(facts)
     facts_hash = _facts_hash(facts)
@@ -90,6 +95,8 @@ def draft(space: Workspace, turn: Turn, *, now: datetime, since: datetime | None
     if made.holds:
         problems = tuple(_hold(source) for source in made.holds)
         return Drafted(turn, Verdict.HELD, made, facts_hash, problems=problems)
+    if for_show:
+        return Drafted(turn, Verdict.QUEUED, made, facts_hash)
     return _with_digests(space, turn, made, facts_hash, now)
 
 
@@ -100,11 +107,12 @@ def _hold(source: Any) -> str:
 
 def _frame(space: Workspace, turn: Turn, now: datetime, since: datetime | None) -> Frame:
     """Return the period: from the end of the last delivered one (or `since`, or a week or more ago) until now."""
-    account = turn.account
+    account, end = turn.account, turn.slot or now
     with space.store.read() as connection:
-        delivered = communication.latest(connection, account.id, turn.project.name, turn.schedule, delivered=True)
+        delivered = communication.latest(
+            connection, account.id, turn.project.name, turn.schedule, delivered=True, before=end
+        )
         number = communication.next_number(connection, account.id, turn.project.name)
-    end = turn.slot or now
     rhythm = next((row.when for row in turn.rows if not row.when.with_digest), None)
     upcoming = next_due(rhythm, end, account.zone, calendar_of(account).is_working) if rhythm else None
     next_end = upcoming or end + _FIRST_PERIOD
@@ -226,7 +234,8 @@ def approve(space: Workspace, account: AccountSettings, number: int, *, actor: s
     return count
 
 
-def plan_hash(drafts: Sequence[Drafted]) -> str:
-    """Return the hash of everything that drafts would send: same hash, same effects."""
-    parts = sorted(f"{intent.idempotency_key} {intent.payload_hash}" for one in drafts for intent in one.intents)
+def plan_hash(drafts: Sequence[Drafted], waiting: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the hash of what drafts and `waiting` (key, payload hash) would send: same hash, same effects."""
+    new = [(intent.idempotency_key, intent.payload_hash) for one in drafts for intent in one.intents]
+    parts = sorted(f"{key} {payload_hash}" for key, payload_hash in [*new, *waiting])
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

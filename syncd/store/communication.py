@@ -62,14 +62,22 @@ def next_number(connection: Connection, account: str, project: str) -> int:
 
 
 def latest(
-    connection: Connection, account: str, project: str, schedule: str | None = None, *, delivered: bool = False
+    connection: Connection,
+    account: str,
+    project: str,
+    schedule: str | None = None,
+    *,
+    delivered: bool = False,
+    before: datetime | None = None,
 ) -> Kept | None:
-    """Return the newest record of a project (and rhythm), or the newest one that was delivered."""
+    """Return the newest record of a project (and rhythm), of those delivered, of those whose period ended `before`."""
     query = sa.select(_table).where(_table.c.account == account, _table.c.project == project)
     if schedule is not None:
         query = query.where(_table.c.schedule == schedule)
     if delivered:
         query = query.where(_table.c.delivered_at.is_not(None))
+    if before is not None:
+        query = query.where(_table.c.period_end < before)
     row = connection.execute(query.order_by(_table.c.number.desc()).limit(1)).first()
     return _kept(row) if row else None
 

@@ -23,7 +23,9 @@ def rename_connection(store: Store, old: str, new: str) -> int:
             sa.select(sa.func.count()).select_from(records).where(records.c.connection == new)
         ).scalar_one()
         if taken:
-            raise ConfigError(f"the database has {taken:,} records of a connection {new!r} already; choose another name")
+            raise ConfigError(
+                f"the database has {taken:,} records of a connection {new!r} already; choose another name"
+            )
         ids = sa.select(entities.c.id).where(entities.c.connection == old)
         connection.execute(sa.delete(links).where(links.c.entity.in_(ids)))
         connection.execute(sa.delete(changes).where(changes.c.entity.in_(ids)))
