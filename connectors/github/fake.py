@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -165,7 +164,8 @@ class Fake(FakeServer):
         if request.headers.get("authorization") != f"Bearer {self.token}":
             return self.expired()
         if self._exhausted:
-            limits = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time() + self._exhausted.pop()))}
+            reset = int(self.now().timestamp() + self._exhausted.pop())
+            limits = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(reset)}
             refusal = self.error(403, "API rate limit exceeded for user ID 1.")
             return Answer(refusal.status, refusal.body, limits)
         return None
@@ -347,7 +347,7 @@ class Fake(FakeServer):
             "x-ratelimit-limit": "5000",
             "x-ratelimit-remaining": str(self.calls_left),
             "x-ratelimit-used": str(5000 - self.calls_left),
-            "x-ratelimit-reset": str(int(time.time()) + 3600),
+            "x-ratelimit-reset": str(int(self.now().timestamp()) + 3600),
             "x-ratelimit-resource": "core",
         }
 

@@ -101,18 +101,19 @@ class _Past:
 
     def _state(self, row: Row, turns: list[Row]) -> Row:
         """The last turn counts; an issue without later turns is as at the end (some closings have no event)."""
-        merged_at = (row.get("pull_request") or {}).get("merged_at")
-        found: Row = {}
-        if "pull_request" in row:
-            found["pull_request"] = {**row["pull_request"], "merged_at": self._not_later(merged_at)}
         past = [turn for turn in turns if turn["created_at"] <= self._at]
+        is_pull_request = "pull_request" in row
         if len(past) == len(turns) and (row["closed_at"] or "") <= self._at:
-            return found
-        if not past or past[-1]["event"] == "reopened":
-            reason = "reopened" if past and "pull_request" not in row else None
-            return {**found, "state": "open", "state_reason": reason, "closed_at": None}
-        reason = None if "pull_request" in row else "completed"
-        return {**found, "state": "closed", "state_reason": reason, "closed_at": past[-1]["created_at"]}
+            return {}
+        if past and past[-1]["event"] != "reopened":
+            reason = None if is_pull_request else "completed"
+            return {"state": "closed", "state_reason": reason, "closed_at": past[-1]["created_at"]} | self._merge(row)
+        reason = "reopened" if past and not is_pull_request else None
+        return {"state": "open", "state_reason": reason, "closed_at": None} | _without_merge(row)
+
+    def _merge(self, row: Row) -> Row:
+        merged_at = (row.get("pull_request") or {}).get("merged_at")
+        return {} if merged_at and merged_at <= self._at else _without_merge(row)
 
     def _title(self, row: Row, events: list[Row]) -> str:
         later = (event["rename"]["from"] for event in self._later(events, "renamed"))
@@ -175,6 +176,10 @@ class _Past:
 
     def _not_later(self, stamp: str | None) -> str | None:
         return stamp if stamp and stamp <= self._at else None
+
+
+def _without_merge(row: Row) -> Row:
+    return {"pull_request": {**row["pull_request"], "merged_at": None}} if "pull_request" in row else {}
 
 
 def _comment(row: Row, at: str) -> Row:
