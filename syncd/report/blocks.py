@@ -9,7 +9,7 @@ from typing import Final
 from syncd.model.communication import Ask, Correction, DateMove, Freshness, MilestoneLine, SourceState
 from syncd.model.entities import Holder, MilestoneStatus, TaskStatus
 from syncd.report.lens import Lens
-from syncd.report.text import clean
+from syncd.report.text import clean, name
 from syncd.report.view import Bar, Block, Entry, Group, Table
 
 ASK_LIMIT: Final = 10
@@ -149,7 +149,7 @@ def _ask_entry(ask: Ask, lens: Lens) -> Entry:
         notes.append(lens.say("waiting", n=ask.days_waiting))
     if ask.due_date is not None and (lens.shows("due_date") or not ask.is_task):
         notes.append(lens.say("wanted_by", day=lens.day(ask.due_date)))
-    return Entry(clean(ask.question, 300) or "…", tuple(notes), url=lens.url(ask.url))
+    return Entry(name(ask.question, 300), tuple(notes), url=lens.url(ask.url))
 
 
 def _kept(lens: Lens) -> str:
@@ -181,7 +181,7 @@ def _dates(lens: Lens) -> str:
     if worst.due_date is None or worst.baseline_due_date is None:
         return ""
     now, first = lens.day(worst.due_date), lens.day(worst.baseline_due_date)
-    return lens.say("breath_late", name=clean(worst.name, 60), now=now, baseline=first, n=worst.slip_days)
+    return lens.say("breath_late", name=name(worst.name, 60), now=now, baseline=first, n=worst.slip_days)
 
 
 def _lateness(lens: Lens) -> str:
@@ -202,12 +202,12 @@ def _milestone_row(line: MilestoneLine, lens: Lens, *, has_last: bool) -> tuple[
     late = not _is_done(line) and (line.slip_days or 0) > 0
     notes = [lens.status(TaskStatus.DONE)] if _is_done(line) else []
     if line.total_count:
-        notes.append(lens.say("milestone_items", done=line.done_count, total=line.total_count))
+        notes.append(lens.say("milestone_items", done=line.done_count, n=line.total_count))
     now = line.completed_date or line.due_date
     dates = [line.baseline_due_date, *([line.last_due_date] if has_last else [])]
     cells = [lens.day(day) if day else _NO_VALUE for day in dates]
-    name = Entry(clean(line.name), tuple(notes), url=lens.url(line.url), is_late=late)
-    return name, (*cells, lens.day(now) if now else lens.say("no_date"), _slip(line.slip_days, lens))
+    entry = Entry(name(line.name), tuple(notes), url=lens.url(line.url), is_late=late)
+    return entry, (*cells, lens.day(now) if now else lens.say("no_date"), _slip(line.slip_days, lens))
 
 
 def _is_done(line: MilestoneLine) -> bool:
@@ -226,7 +226,7 @@ def _move(move: DateMove, lens: Lens) -> str:
     was = lens.day(move.was) if move.was else lens.say("no_date")
     is_gone = move.id not in {line.id for line in lens.record.milestones}
     now = lens.day(move.now) if move.now else lens.say("milestone_gone" if is_gone else "no_date")
-    return lens.say("since_move", name=clean(move.name, 60), was=was, now=now)
+    return lens.say("since_move", name=name(move.name, 60), was=was, now=now)
 
 
 def _correction(correction: Correction, number: int, lens: Lens) -> str:

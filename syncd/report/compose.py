@@ -9,7 +9,7 @@ from syncd.model.communication import Freshness, MilestoneLine, SourceState
 from syncd.model.entities import MilestoneStatus
 from syncd.report import blocks, lists
 from syncd.report.lens import Lens
-from syncd.report.text import clean
+from syncd.report.text import clean, name
 from syncd.report.view import Block, View
 
 _INSTANT: Final = timedelta(microseconds=1)
@@ -25,8 +25,8 @@ def build(lens: Lens, *, is_brief: bool) -> View:
         locale=lens.language.tag,
         subject=_subject(lens, is_quiet=bool(quiet)),
         preheader=clean(" ".join(lead), _PREHEADER_LIMIT),
-        account=clean(record.account_name),
-        project=clean(record.project_name),
+        account=name(record.account_name),
+        project=name(record.project_name),
         report=lens.say("report", number=record.number),
         head=_head(lens),
         banner_title=lens.say("banner") if record.holds else "",
@@ -48,10 +48,10 @@ def quiet_lines(lens: Lens) -> tuple[str, ...]:
     asks, shown = record.needs_you, lens.visible_asks()
     if not asks:
         progress = record.progress
-        return first, lens.say("quiet_progress", done=progress.done_count, total=progress.total_count)
+        return first, lens.say("quiet_progress", done=progress.done_count, n=progress.total_count)
     if not shown:
         return first, lens.say("quiet_asks_counted", n=len(asks))
-    return first, lens.say("quiet_asks", n=len(asks), question=clean(shown[0].question))
+    return first, lens.say("quiet_asks", n=len(asks), question=name(shown[0].question))
 
 
 def _blocks(lens: Lens, *, is_brief: bool) -> tuple[Block, ...]:
@@ -64,10 +64,10 @@ def _blocks(lens: Lens, *, is_brief: bool) -> tuple[Block, ...]:
 def _subject(lens: Lens, *, is_quiet: bool) -> str:
     record = lens.record
     data = lens.say("subject_data") if record.holds else ""
-    name = clean(record.project_name, 60)
+    project = name(record.project_name, 60)
     if is_quiet:
-        return data + _subject_asks(lens) + lens.say("subject_quiet", project=name, number=record.number)
-    body = lens.say("subject", project=name, number=record.number)
+        return data + _subject_asks(lens) + lens.say("subject_quiet", project=project, number=record.number)
+    body = lens.say("subject", project=project, number=record.number)
     return data + _subject_asks(lens) + body + _subject_progress(lens) + _subject_milestone(lens)
 
 
@@ -93,10 +93,10 @@ def _subject_milestone(lens: Lens) -> str:
     moved = [(line, line.last_due_date, due) for line, due in dated if line.last_due_date and line.slip_since_last]
     if moved:
         line, was, now = max(moved, key=lambda entry: abs(entry[0].slip_since_last or 0))
-        return lens.say("subject_milestone_moved", name=clean(line.name, 40), was=lens.day(was), now=lens.day(now))
+        return lens.say("subject_milestone_moved", name=name(line.name, 40), was=lens.day(was), now=lens.day(now))
     if dated:
         line, due = dated[0]
-        return lens.say("subject_milestone", name=clean(line.name, 40), now=lens.day(due))
+        return lens.say("subject_milestone", name=name(line.name, 40), now=lens.day(due))
     return ""
 
 
@@ -145,7 +145,7 @@ def _as_of(lens: Lens) -> str:
 
 
 def _source_time(source: SourceState, lens: Lens, day: date | None) -> str:
-    title, moment = clean(source.title, 60), source.data_as_of
+    title, moment = name(source.title, 60), source.data_as_of
     if moment is None:
         return lens.say("source_never", title=title)
     is_same_day = moment.astimezone(lens.zone).date() == day
@@ -160,7 +160,7 @@ def _banner(lens: Lens) -> tuple[str, ...]:
 
 
 def _banner_line(source: SourceState, lens: Lens) -> str:
-    title = clean(source.title, 60)
+    title = name(source.title, 60)
     if source.data_as_of is None:
         failed = source.freshness is Freshness.FAILED
         return lens.say("banner_failed_unknown" if failed else "banner_never", title=title)

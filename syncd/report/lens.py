@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from syncd.model.communication import Ask, CommunicationRecord, Item, Show
 from syncd.model.entities import Holder, TaskStatus, Visibility
 from syncd.report.language import Language
-from syncd.report.text import clean, safe_url
+from syncd.report.text import clean, name, safe_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,7 @@ class Lens:
 
     def title(self, item: Item) -> str:
         """Return what the item is called."""
-        name = item.title if self.shows("title") else item.key
-        return clean(name or "") or "…"
+        return name((item.title if self.shows("title") else item.key) or "")
 
     def url(self, url: str | None) -> str | None:
         """Return the address if this reader may follow it."""

@@ -9,7 +9,7 @@ from typing import Final
 from syncd.model.communication import Item, Reason
 from syncd.model.entities import TaskStatus
 from syncd.report.lens import Lens
-from syncd.report.text import clean
+from syncd.report.text import clean, name
 from syncd.report.view import Block, Entry, Group
 
 LIMIT: Final = 10
@@ -25,18 +25,22 @@ def _done(lens: Lens) -> Block:
     items = lens.record.done
     block = _block(lens, "done", items, _done_entry, lens.say("done_none"))
     shown = lens.visible(items)[:LIMIT]
-    order = [clean(line.name) for line in lens.record.milestones]  # an item's milestone is always one of these
-    names = sorted({clean(item.milestone or "") for item in shown}, key=[*order, ""].index)
+    order = [name(line.name) for line in lens.record.milestones]  # an item's milestone is always one of these
+    names = sorted({_milestone(item) for item in shown}, key=[*order, ""].index)
     if names in ([], [""]):
         return block
     groups = tuple(
         Group(
-            entries=tuple(_done_entry(item, lens) for item in shown if clean(item.milestone or "") == name),
-            name=name or lens.say("no_milestone"),
+            entries=tuple(_done_entry(item, lens) for item in shown if _milestone(item) == group),
+            name=group or lens.say("no_milestone"),
         )
-        for name in names
+        for group in names
     )
     return replace(block, groups=groups)
+
+
+def _milestone(item: Item) -> str:
+    return "" if item.milestone is None else name(item.milestone)
 
 
 def _planned_not_done(lens: Lens) -> Block:

@@ -12,8 +12,8 @@ _BAR_CELLS = 20
 
 
 def write(view: View) -> str:
-    """Return the digest as plain text; mentions and links in vendor text are broken up."""
-    return quiet_calls("\n".join(_lines(view))).strip() + "\n"
+    """Return the digest as plain text; mentions and links in vendor text are broken up, our own addresses stand."""
+    return "\n".join(_lines(view)).strip() + "\n"
 
 
 def bar(percent: int) -> str:
@@ -28,27 +28,25 @@ def title(block: Block) -> str:
 
 
 def _lines(view: View) -> Iterator[str]:
-    yield f"{view.project} · {view.report}"
-    yield view.account
-    yield from view.head
+    yield from map(quiet_calls, (f"{view.project} · {view.report}", view.account, *view.head))
     if view.banner:
-        yield from ("", f"■ {view.banner_title}", *view.banner)
+        yield from ("", f"■ {view.banner_title}", *map(quiet_calls, view.banner))
     if view.quiet:
-        yield from ("", *view.quiet)
+        yield from ("", *map(quiet_calls, view.quiet))
     for block in view.blocks:
         yield from ("", title(block).upper() if title(block).isascii() else f"【{title(block)}】")
         yield from _body(block)
-    yield from ("", "--", *([view.foot_title] if view.foot_title else []), *view.foot)
+    yield from ("", "--", *([view.foot_title] if view.foot_title else []), *map(quiet_calls, view.foot))
 
 
 def _body(block: Block) -> Iterator[str]:
     if block.bar:
         yield f"{bar(block.bar.percent)} {block.bar.percent}% · {block.bar.words}"
-    yield from block.sentences
+    yield from map(quiet_calls, block.sentences)
     numbered = block.kind == "needs_you"
     for group in block.groups:
         if group.name:
-            yield f"{group.name}"
+            yield quiet_calls(group.name)
         for number, entry in enumerate(group.entries, 1):
             yield f"{f'{number}.' if numbered else '-'} {_entry(entry)}"
     if block.table:
@@ -59,8 +57,8 @@ def _body(block: Block) -> Iterator[str]:
 def _entry(entry: Entry) -> str:
     details = " · ".join(part for part in (*entry.notes, entry.when) if part)
     name = f"{LATE} {entry.title}" if entry.is_late else entry.title
-    link = f" <{entry.url}>" if entry.url else ""
-    return f"{name} ({details}){link}" if details else f"{name}{link}"
+    line = quiet_calls(f"{name} ({details})" if details else name)
+    return f"{line} <{entry.url}>" if entry.url else line
 
 
 def _table(table: Table) -> Iterator[str]:

@@ -136,12 +136,16 @@ def _record_id(facts: ProjectFacts) -> str:
 
 
 def _by_due(items: Iterable[Item]) -> list[Item]:
-    return sorted(items, key=lambda item: (item.due_date or date.max, metrics.natural(item.key), item.id))
+    return sorted(items, key=lambda item: (item.due_date or date.max, *_name(item)))
 
 
 def _finished_first(item: Item) -> tuple[Any, ...]:
-    return (item.completed_at, metrics.natural(item.key), item.id)
+    return (item.completed_at, *_name(item))
 
 
 def _started_first(item: Item) -> tuple[Any, ...]:
-    return (item.start_date or date.max, metrics.natural(item.key), item.id)
+    return (item.start_date or date.max, *_name(item))
+
+
+def _name(item: Item) -> tuple[Any, ...]:
+    return (metrics.natural(item.key), metrics.natural(item.title[:80]), item.id)

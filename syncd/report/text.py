@@ -16,7 +16,7 @@ _KEPT: Final = frozenset("\u200c\u200d")  # joiners that Indic scripts and emoji
 _MARKUP: Final = re.compile(r"([\\`*_\[\]~|#$])")
 _LINE_START: Final = re.compile(r"^(\d*)([-+=.)])")
 _ENTITY: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_CALLS: Final = re.compile(r"@|://|(?i:\bwww)\.|<(?=[!#])|#(?=\d)")
+_CALLS: Final = re.compile(r"@|:(?=//)|(?i:\bwww)\.|<(?=[!#])|#(?=\d)")
 _URL_KEEPS: Final = ":/?#[]@!$&'()*+,;=%~.-_"
 
 
@@ -26,6 +26,11 @@ def clean(text: str, limit: int = TITLE_LIMIT) -> str:
     if not head.isprintable():
         head = "".join(_visible(c) for c in head)
     return clip(_SPACE.sub(" ", head).strip(), limit)
+
+
+def name(text: str, limit: int = TITLE_LIMIT) -> str:
+    """Return the cleaned text, an ellipsis when nothing readable is left of it."""
+    return clean(text, limit) or "…"
 
 
 def clip(line: str, limit: int) -> str:

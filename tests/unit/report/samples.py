@@ -60,7 +60,7 @@ def done(name: str, completed_at: datetime | None, **fields: Any) -> Task:
     return task(name, status=TaskStatus.DONE, completed_at=completed_at, **fields)
 
 
-def milestone(name: str, **fields: Any) -> Milestone:
+def milestone(name: str, /, **fields: Any) -> Milestone:
     made: Milestone = _entity(Milestone, name, **{"name": name, **fields})
     return made
 
