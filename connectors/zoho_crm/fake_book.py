@@ -68,9 +68,8 @@ class Book:
     def edit(self, module: str, remote_id: str, values: Mapping[str, Any], *, at: datetime | None = None) -> Row:
         """Change a record; its time of change moves even when no value does."""
         row = self.rows[module][remote_id]
+        row |= {"Modified_Time": self.stamp(at), "Modified_By": self.person()}
         self._set(module, row, values)
-        row["Modified_Time"] = self.stamp(at)
-        row["Modified_By"] = self.person()
         return row
 
     def remove(self, module: str, remote_id: str, *, at: datetime | None = None, for_good: bool = False) -> None:
@@ -125,7 +124,7 @@ class Book:
             row["Full_Name"] = " ".join(filter(None, (row.get("First_Name"), row.get("Last_Name"))))
         if module == "Tasks":
             done = row.get("Status") in ("Completed", "已完成")
-            row["Closed_Time"] = (row.get("Closed_Time") or self.stamp()) if done else None
+            row["Closed_Time"] = (row.get("Closed_Time") or row["Modified_Time"]) if done else None
         if module == "Deals" and row.get("Amount") is not None:
             row["Expected_Revenue"] = row["Amount"] * (row.get("Probability") or 0) / 100
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -137,13 +137,14 @@ def test_task_of_an_account_is_a_follow_up_of_it(mapping: Mapping, fake: Fake, c
 
 def test_done_task_of_a_deal_keeps_its_link(mapping: Mapping, fake: Fake, crm: ZohoCrm) -> None:
     deal = fake.add_deal("客户门户")
-    fake.add_task("Send quote", about=("Deals", deal), status="Completed")
+    fake.add_task("Send quote", about=("Deals", deal), at=AT - timedelta(days=3))
+    fake.edit("Tasks", fake.records("Tasks")[0]["id"], Status="Completed", at=AT)
 
     [task] = mapped(mapping, crm, "tasks")
 
     assert task.account is None
     assert task.custom_fields == {"name": "客户门户", "id": deal}
-    assert task.completed_at == datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    assert task.completed_at == AT
 
 
 def test_notes_belong_to_account_or_contact_or_keep_their_link(mapping: Mapping, fake: Fake, crm: ZohoCrm) -> None:
