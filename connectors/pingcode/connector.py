@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import Field, SecretStr
 
-from connectors.pingcode.dialect import ERRORS, NOT_FOUND
+from connectors.pingcode.dialect import ERRORS
 from connectors.pingcode.generation import GENERATIONS, Generation, probe
 from connectors.pingcode.grant import client_credentials
 from connectors.pingcode.reading import OVERLAP, Reader
@@ -39,6 +39,7 @@ from syncd.sdk import (
 
 _HOURLY: Final = timedelta(hours=1)
 _DAILY: Final = timedelta(days=1)
+_REFUSED: Final = 400
 
 
 class PingCodeConfig(ConnectorConfig):
@@ -178,7 +179,8 @@ class PingCode:
         return Reader(self._api, self._speaks(), self._context, config.projects, config.comment_days)
 
     def _writer(self) -> Writer:
-        return Writer(self._api, self._speaks(), self._config.external_id_property)
+        config = self._config
+        return Writer(self._api, self._speaks(), config.projects, config.external_id_property)
 
     def _ask(self, path: str, scope: str, missing: list[str]) -> Reply | None:
         """Read one row of `path`; note `scope` as missing when that is forbidden."""
@@ -197,5 +199,5 @@ def _quota_left(reply: Reply | None) -> int | None:
 
 
 def _rejected(err: ContractError) -> ContractError | RejectedError:
-    """A target that does not exist is the command's fault and not the vendor's."""
-    return RejectedError(str(err), status=err.status, code=err.code) if err.code in NOT_FOUND else err
+    """A look-up that is refused on the way to a write is the command's fault: its target does not exist."""
+    return RejectedError(str(err), status=err.status, code=err.code) if err.status == _REFUSED else err

@@ -156,6 +156,12 @@ class Fake(FakeServer):
 
         return self._answer(self._area(request.groups[0]), build)
 
+    @route("GET", f"{_AREA}/projects/([^/]+)")
+    def project(self, request: Request) -> Answer:
+        """Show a project by its id."""
+        area, project = request.groups
+        return self._answer(self._area(area), lambda: Answer(body=self._known(self.tenant.projects, project, "100003")))
+
     @route("GET", f"{_AREA}/projects/([^/]+)/(sprints|versions|releases)", params=_OF_PROJECT)
     def of_project(self, request: Request) -> Answer:
         """List the sprints or versions of a project."""

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+from connectors.pingcode.dialect import is_set
 from connectors.pingcode.generation import Generation
 from connectors.pingcode.lists import Listing, all_items
 from syncd.sdk import (
     ApiClient,
     Command,
     ConnectorError,
+    ContractError,
     Json,
     Outcome,
     OutcomeUnknownError,
@@ -22,6 +24,7 @@ from syncd.sdk import (
     RejectedError,
     Reply,
 )
+from syncd.sdk.api import where
 
 _OBJECT_ID: Final = re.compile(r"[0-9a-f]{24}")
 _ITEM_KEY: Final = re.compile(r"[A-Z0-9_-]+-\d+")
@@ -48,48 +51,54 @@ _ITEM_FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes to one team. `external_id_property` is the custom text property that holds our key, None without one."""
+    """Writes to one team, to the `wanted` projects (ids or keys; all when empty) and to no other.
+
+    `external_id_property` is the custom text property that holds our key, None without one.
+    """
 
     api: ApiClient
     generation: Generation
+    wanted: tuple[str, ...]
     external_id_property: str | None
 
     def create_comment(self, command: Command) -> Receipt:
         """Comment on the work item that the target names (id, short id or key such as ORB-17)."""
         _check_fields(command, _COMMENT_FIELDS, needed=("content",))
-        mark = _mark(command)
+        item, mark = self._work_item(command), _mark(command)
+        _check_alive(command, item)
         content = str(command.payload["content"])
         body = {
             **_sent(command.payload),
             "principal_type": self.generation.work_item,
-            "principal_id": self._work_item(command),
+            "principal_id": item["id"],
             "content": content if mark in content else f"{content}\n\n{mark}",
         }
         made = _made(self.api.post("/v1/comments", body), command)
         kept = mark in str(made.get("content", mark))
         detail = "" if kept else "PingCode changed the comment's text: its mark is gone"
-        return Receipt(made["id"], Outcome.CREATED, url=made.get("url"), detail=detail)
+        return Receipt(made["id"], Outcome.CREATED, url=item.get("html_url"), detail=detail)
 
     def find_comment(self, command: Command) -> Receipt | None:
         """Look through the comments of the work item; a deleted one counts, since it was written."""
-        params = {"principal_type": self.generation.work_item, "principal_id": self._work_item(command)}
-        mark = _mark(command)
+        item, mark = self._work_item(command), _mark(command)
+        params = {"principal_type": self.generation.work_item, "principal_id": item["id"]}
         for comment in all_items(Listing(self.api, "/v1/comments", params)):
             if mark in str(comment.get("content", "")):
-                return Receipt(comment["id"], Outcome.UNCHANGED, url=comment.get("url"))
+                return Receipt(comment["id"], Outcome.UNCHANGED, url=item.get("html_url"))
         return None
 
     def create_work_item(self, command: Command) -> Receipt:
         """Create a work item in the project that the target names (id or key such as ORB)."""
         _check_fields(command, _ITEM_FIELDS, needed=("title", "type_id"))
-        body = self._item_body(command)
+        project = self._project(command)
+        _check_alive(command, project)
+        body = {**self._item_body(command), "project_id": project["id"]}
         made = _made(self.api.post(self.generation.work_items, body), command)
         return Receipt(made["id"], Outcome.CREATED, url=made.get("html_url"), detail=self._verify(made["id"], body))
 
     def find_work_item(self, command: Command) -> Receipt | None:
         """Look for our key in the custom property, without one for our mark in the project's descriptions."""
-        project = self._project(command)
-        for item in self._candidates(command, project):
+        for item in self._candidates(command, self._project(command)["id"]):
             if self._is_ours(item, command):
                 return Receipt(item["id"], Outcome.UNCHANGED, url=item.get("html_url"))
         return None
@@ -105,7 +114,7 @@ class Writer:
             payload["properties"] = {**(payload.get("properties") or {}), **ours}
         else:
             payload["description"] = f"{payload.get('description', '')}<p>{_mark(command)}</p>"
-        return {**payload, "project_id": self._project(command)}
+        return payload
 
     def _candidates(self, command: Command, project: str) -> Iterator[Mapping[str, Any]]:
         generation = self.generation
@@ -136,25 +145,34 @@ class Writer:
         lost = _lost_fields(body, item if isinstance(item, Mapping) else {})
         return f"PingCode did not keep {', '.join(lost)}" if lost else ""
 
-    def _work_item(self, command: Command) -> str:
-        """Return the id of the target; a key is looked up by the list, which alone can, a short id by GET."""
+    def _work_item(self, command: Command) -> Json:
+        """Return the target; only the list knows an item by its key, only the item itself by its short id."""
         target = _target(command, "a work item: its id, short id or key such as ORB-17")
-        if _OBJECT_ID.fullmatch(target):
-            return target
-        if _ITEM_KEY.fullmatch(target):
-            return self._by_key(self.generation.work_items, target)
-        return str(self.api.get(f"{self.generation.work_items}/{quote(target, safe='')}").json["id"])
+        item = self._named(self.generation.work_items, target, by_key=bool(_ITEM_KEY.fullmatch(target)))
+        project = item.get("project")
+        self._check_wanted(command, project if isinstance(project, Mapping) else {})
+        return item
 
-    def _project(self, command: Command) -> str:
+    def _project(self, command: Command) -> Json:
         target = _target(command, "a project: its id or key such as ORB")
-        return target if _OBJECT_ID.fullmatch(target) else self._by_key(self.generation.projects, target)
+        project = self._named(self.generation.projects, target, by_key=not _OBJECT_ID.fullmatch(target))
+        self._check_wanted(command, project)
+        return project
 
-    def _by_key(self, path: str, key: str) -> str:
-        found = all_items(Listing(self.api, path, {"identifier": key}))
-        for item in found:
-            if item.get("identifier") == key:
-                return str(item["id"])
-        raise RejectedError(f"{path}: PingCode has nothing with the key {key!r}")
+    def _named(self, path: str, name: str, *, by_key: bool) -> Json:
+        if not by_key:
+            return _object(self.api.get(f"{path}/{quote(name, safe='')}"))
+        for item in all_items(Listing(self.api, path, {"identifier": name})):
+            if item.get("identifier") == name:
+                return item
+        raise RejectedError(f"{path}: PingCode has nothing with the key {name!r}")
+
+    def _check_wanted(self, command: Command, project: Json) -> None:
+        if self.wanted and not {project.get("id"), project.get("identifier")} & set(self.wanted):
+            raise RejectedError(
+                f"{command.operation}: {command.target_id!r} lies outside the projects that this connection is for; "
+                f"it is for {', '.join(self.wanted)}"
+            )
 
 
 def _mark(command: Command) -> str:
@@ -184,7 +202,19 @@ def _sent(payload: Json) -> dict[str, Any]:
     return {key: value for key, value in payload.items() if value is not None}
 
 
-def _made(reply: Reply, command: Command) -> dict[str, Any]:
+def _check_alive(command: Command, target: Json) -> None:
+    if is_set(target.get("is_deleted")):
+        raise RejectedError(f"{command.operation}: {command.target_id!r} was deleted; nobody would see the write")
+
+
+def _object(reply: Reply) -> Json:
+    body = reply.json
+    if not isinstance(body, dict) or not isinstance(body.get("id"), str):
+        raise ContractError(f"{where(reply.url)}: the answer is not an object with an id", status=reply.status)
+    return body
+
+
+def _made(reply: Reply, command: Command) -> Json:
     body = reply.json
     if not isinstance(body, dict) or not isinstance(body.get("id"), str):
         raise OutcomeUnknownError(

@@ -82,6 +82,42 @@ def test_comment_on_an_unknown_item_is_rejected(fake: Fake, connect: Connect) ->
     assert fake.tenant.comments == {}
 
 
+def test_comment_on_a_deleted_item_is_rejected(fake: Fake, connect: Connect) -> None:
+    item = fake.add_work_item(fake.add_project("Orbit", identifier="ORB"), "Weekly report")
+    fake.tenant.delete(fake.tenant.work_items[item])
+
+    with pytest.raises(RejectedError, match="was deleted"):
+        connect().write(comment(item))
+
+    assert fake.tenant.comments == {}
+
+
+@pytest.mark.parametrize("generation", ["a", "b", "c"])
+def test_write_outside_the_configured_projects_is_rejected(fake: Fake, connect: Connect, generation: str) -> None:
+    fake.generations = generation
+    ours, theirs = (fake.add_project(name, identifier=name) for name in ("OUR", "THEIR"))
+    fake.add_work_item(ours, "ours")
+    other = fake.add_work_item(theirs, "theirs")
+    connector = connect(projects=["OUR"])
+
+    for command in (comment(other), comment("THEIR-1"), work_item("THEIR"), work_item(theirs)):
+        with pytest.raises(RejectedError, match="outside the projects that this connection is for; it is for OUR"):
+            connector.write(command)
+    connector.write(comment("OUR-1"))
+    connector.write(work_item(ours))
+
+    assert [item["title"] for item in fake.tenant.work_items.values()] == ["ours", "theirs", "Agree the date"]
+    assert len(fake.tenant.comments) == 1
+
+
+def test_receipt_of_a_comment_leads_a_person_to_its_work_item(fake: Fake, connect: Connect) -> None:
+    item = fake.add_work_item(fake.add_project("Orbit", identifier="ORB"), "Weekly report")
+
+    receipt = connect().write(comment(item))
+
+    assert receipt.url == "https://acme.pingcode.com/pjm/workitems/w0000001"
+
+
 def test_field_that_pingcode_would_drop_is_refused_by_name(fake: Fake, connect: Connect) -> None:
     item = fake.add_work_item(fake.add_project("Orbit", identifier="ORB"), "Weekly report")
 
