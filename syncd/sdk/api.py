@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -28,9 +29,8 @@ from syncd.errors import (
     TransientError,
 )
 from syncd.sdk.connector import ConnectorContext
-from syncd.sdk.guard import AddressRefusedError
 from syncd.sdk.reply import Reply, retry_after_seconds, where
-from syncd.sdk.transport import finish_within, guarded_transport
+from syncd.sdk.transport import RefusedConnectError, finish_within, guarded_transport
 from syncd.sdk.verdict import ErrorTable, Judge, Question
 
 __all__ = ["MAX_BYTES", "ApiClient", "ErrorTable", "Params", "Reply", "retry_after_seconds", "where"]
@@ -40,6 +40,7 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_WAIT: Final = 120.0
 _SHORTEST_WAIT: Final = 0.5
 _MOST_REDIRECTS: Final = 5
+_LAST_PORT: Final = 65535
 _HARMLESS_HEADERS: Final = ("user-agent", "accept", "accept-encoding")
 
 Params = Mapping[str, Any]
@@ -140,7 +141,7 @@ class ApiClient:
     ) -> httpx.Request:
         try:
             url = httpx.URL(self._url(path))
-        except httpx.InvalidURL as err:
+        except (httpx.InvalidURL, ValueError) as err:
             kind = ContractError if question.reads else RejectedError
             raise kind(f"{question.method} {where(path)}: not a usable address ({err})") from err
         if params:
@@ -321,12 +322,8 @@ def _host_of(err: httpx.RequestError, request: httpx.Request) -> str:
 
 
 def _refused(err: BaseException) -> str | None:
-    cause: BaseException | None = err
-    while cause is not None:
-        if isinstance(cause, AddressRefusedError):
-            return str(cause)
-        cause = cause.__cause__
-    return None
+    cause = err.__cause__  # what httpx made its own error of
+    return str(cause) if isinstance(cause, RefusedConnectError) else None
 
 
 def _reason(err: Exception) -> str:
@@ -349,7 +346,8 @@ def _checked_base(url: str, context: ConnectorContext) -> str:
         parts = httpx.URL(url)
     except (httpx.InvalidURL, TypeError) as err:
         raise wrong from err
-    if parts.scheme not in ("http", "https") or not parts.host or parts.userinfo or parts.query or parts.fragment:
+    host_is_plain = re.fullmatch(r"[\w.:-]+", parts.host) and (parts.port or 0) <= _LAST_PORT
+    if parts.scheme not in ("http", "https") or not host_is_plain or parts.userinfo or parts.query or parts.fragment:
         raise wrong
     if parts.scheme == "http" and not (context.guard.allows(parts.host) or context.transport):
         raise ConfigError(

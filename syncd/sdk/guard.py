@@ -62,7 +62,11 @@ class AddressGuard:
 def is_public(address: str) -> bool:
     """Say whether `address` is an ordinary public one, also when it hides an IPv4 address inside IPv6."""
     ip = _parsed(address)
-    return ip is not None and all(_is_plain_public(inner) for inner in (ip, *_embedded(ip)))
+    if ip is None:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and (ip.ipv4_mapped or ip in _NAT64):
+        return all(map(_is_plain_public, _embedded(ip)))  # only a way to write, or to reach, the IPv4 address
+    return all(_is_plain_public(inner) for inner in (ip, *_embedded(ip)))
 
 
 def _plain(host: str) -> str:

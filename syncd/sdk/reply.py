@@ -68,7 +68,10 @@ class Reply:
 
 def where(url: str) -> str:
     """Return `url` without scheme, query, fragment, userinfo and known secrets, for messages."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address at all
+        return "?"
     host = parts.netloc.rpartition("@")[2]
     return log.one_line(log.scrub(f"{host}{parts.path}"))
 

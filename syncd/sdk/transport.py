@@ -13,9 +13,13 @@ from typing import Any, Final
 import httpcore
 import httpx
 
-from syncd.sdk.guard import AddressGuard
+from syncd.sdk.guard import AddressGuard, AddressRefusedError
 
 _deadline: Final[ContextVar[float | None]] = ContextVar("deadline", default=None)
+
+
+class RefusedConnectError(httpcore.ConnectError):
+    """The guard refused the address: nothing was connected to."""
 
 
 @contextmanager
@@ -80,6 +84,8 @@ class _GuardedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         try:
             addresses = self._guard.addresses(host, port)
+        except AddressRefusedError as err:
+            raise RefusedConnectError(str(err)) from err
         except (OSError, ValueError) as err:  # ValueError: a name that no resolver takes
             raise httpcore.ConnectError(str(err)) from err
         last: Exception | None = None
