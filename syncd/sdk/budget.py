@@ -68,7 +68,7 @@ class Budget:
         """
         with self._lock:
             left = self._cool_until - self._clock()
-            if left > 0:
+            if left > _SHORTEST_DELAY:
                 return left
             seconds = min(_FIRST_BACK_OFF * 2.0**self._silent_refusals, _LONGEST_BACK_OFF)
             self._silent_refusals = min(self._silent_refusals + 1, 10)

@@ -62,8 +62,8 @@ def offsets(
 ) -> Iterator[Slice]:
     """Walk by offset, each page overlapping the one before by `overlap` rows so that a moved row is not missed.
 
-    `key` tells rows apart: a page that shares none with the page before is asked for again from further back,
-    so that no number of rows removed in front of it hides one.
+    `key` tells rows and their versions apart (id and update stamp, say): a page that shares none with the page before
+    is asked for again from further back, so that no number of rows removed in front of it hides one.
     """
     start = 0
     turned = _Turned()
