@@ -15,6 +15,7 @@ from syncd.errors import ConfigError, ContractError
 from syncd.sdk.connector import Cursor
 
 MAX_SLICES = 100_000
+_MOST_REPEATS = 20
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -173,7 +174,7 @@ def stamp(at: datetime) -> str:
 class _Turned:
     """Notices a vendor that gives the same page however it is asked.
 
-    One repetition may be chance (a page's worth of rows inserted in front), two in a row are not.
+    A few repetitions may be chance (as many rows moved as the page was turned by), twenty in a row are not.
     """
 
     def __init__(self) -> None:
@@ -183,7 +184,7 @@ class _Turned:
     def check(self, items: Sequence[Any], name: str, *, more: bool) -> None:
         self._repeats = self._repeats + 1 if more and items == self.before else 0
         self.before = items
-        if self._repeats > 1:
+        if self._repeats >= _MOST_REPEATS:
             raise ContractError(f"{name} repeats the page before: the vendor does not turn the page")
 
 

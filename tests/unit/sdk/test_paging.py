@@ -158,9 +158,9 @@ def test_vendor_that_ignores_the_page_number_is_noticed() -> None:
         asked.append(number)
         return SAME, None, True
 
-    with pytest.raises(ContractError, match="page 3 repeats the page before"):
+    with pytest.raises(ContractError, match="page 21 repeats the page before"):
         list(page_numbers(fetch))
-    assert asked == [1, 2, 3]
+    assert len(asked) == 21
 
 
 def test_vendor_that_ignores_the_offset_is_noticed() -> None:
