@@ -1,5 +1,5 @@
 """The commands. Heavy imports happen inside them, so that `syncd --help` is quick."""
 
-from syncd.cli.app import main
+from syncd.cli.app import Pages, main
 
-__all__ = ["main"]
+__all__ = ["Pages", "main"]

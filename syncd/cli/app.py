@@ -6,9 +6,9 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -45,14 +45,29 @@ def _root(
     log.configure(level=log_level)
 
 
-def main() -> None:
-    """Run the command line; errors of ours are printed, never traced."""
+class Pages(Protocol):
+    """The web pages of a service, as `syncd serve` starts and stops them."""
+
+    def start(self) -> None:
+        """Begin to listen; ConfigError when the address is taken."""
+        ...
+
+    def stop(self) -> None:
+        """Stop listening."""
+        ...
+
+
+MakePages = Callable[[object, str], Pages]
+
+
+def main(*, pages: MakePages) -> None:
+    """Run the command line; errors of ours are printed, never traced. `pages` makes the web pages of a service."""
     from syncd.cli import commands
 
     commands.register(app)
     as_json = "--json" in sys.argv
     try:
-        app()
+        app(obj=pages)
     except ConfigError as err:
         output.print_error(err, as_json=as_json)
         sys.exit(output.CONFIG)

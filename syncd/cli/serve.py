@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from syncd import log
 from syncd.cli.output import DEFAULT_CONFIG, ConfigFolder
 from syncd.errors import SyncdError
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from syncd.daemon.scheduler import Service
 
 
-def serve(config: ConfigFolder = DEFAULT_CONFIG) -> None:
+def serve(context: typer.Context, config: ConfigFolder = DEFAULT_CONFIG) -> None:
     """Pull, compose and push by the clock until SIGTERM; SIGHUP reads the configuration anew.
 
     Started twice on one database, one process leads and the other stands by.
@@ -23,7 +25,6 @@ def serve(config: ConfigFolder = DEFAULT_CONFIG) -> None:
     from syncd import settings
     from syncd.daemon.scheduler import Service
     from syncd.store import open_store
-    from syncd.web.app import WebServer
 
     loaded = settings.load(config)
     log.configure(level=loaded.service.log.level)
@@ -33,7 +34,7 @@ def serve(config: ConfigFolder = DEFAULT_CONFIG) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: hup.set())
-    web = WebServer(service, loaded.service.web.listen)
+    web = context.obj(service, loaded.service.web.listen)
     service.start()
     web.start()
     log.get().info("service started", listen=loaded.service.web.listen, accounts=len(loaded.accounts))
