@@ -64,6 +64,10 @@ _PROJECT_STATES: Final = {
 }
 # A closed item is taken up again from its beginning.
 _FORBIDDEN_FLOWS: Final = frozenset({("closed", "in_progress"), ("closed", "completed")})
+_UNSET: Final = dict.fromkeys(
+    ("board", "entry", "swimlane", "description", "completed_at", "story_points", "estimated_workload",
+     "remaining_workload")
+)  # fmt: skip
 _STAGES: Final = {"pending": "未开始", "in_progress": "开发中", "published": "已发布"}
 
 
@@ -198,15 +202,8 @@ class Tenant:
                 "priority": {"id": self._name_id("priority", priority), "name": priority} if priority else None,
                 "versions": [_reference(self.versions[v], "name", "start_at", "end_at", "stage") for v in versions],
                 "sprint": _reference(self.sprints[sprint], "name", "start_at", "end_at", "status") if sprint else None,
-                "board": None,
-                "entry": None,
-                "swimlane": None,
                 "phase": _reference(self.work_items[phase], "title", "identifier") if phase else None,
-                "description": None,
-                "completed_at": None,
-                "story_points": None,
-                "estimated_workload": None,
-                "remaining_workload": None,
+                **_UNSET,
                 "properties": {},
                 "tags": [{"id": self._name_id("tag", tag), "name": tag} for tag in tags],
                 "participants": [],
