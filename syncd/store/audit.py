@@ -37,11 +37,13 @@ def append(
 def first_broken(connection: Connection) -> int | None:
     """Return the id of the first entry that does not fit the chain; None when the trail is whole."""
     previous = _FIRST
-    for row in connection.execute(sa.select(audit).order_by(audit.c.id).execution_options(yield_per=1000)):
-        expected = _hash(previous, row.at, row.actor, row.action, row.subject, row.detail)
-        if row.previous_hash != previous or row.hash != expected:
-            return int(row.id)
-        previous = row.hash
+    query = sa.select(audit).order_by(audit.c.id).execution_options(yield_per=1000)
+    with connection.execute(query) as entries:
+        for row in entries:
+            expected = _hash(previous, row.at, row.actor, row.action, row.subject, row.detail)
+            if row.previous_hash != previous or row.hash != expected:
+                return int(row.id)
+            previous = row.hash
     return None
 
 

@@ -25,9 +25,10 @@ def upsert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, 
 
 def insert_new(connection: Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
     """Insert one row unless a unique key stands in the way; say whether it was inserted."""
-    # inline: else SQLAlchemy asks PostgreSQL for the new id, and the row count is no longer told.
+    # Of an insert SQLAlchemy keeps the row count only if told so; inline: the new id is not asked for.
     statement = _insert(connection, table).on_conflict_do_nothing().inline()
-    return connection.execute(statement, dict(row)).rowcount == 1
+    result = connection.execute(statement, dict(row), execution_options={"preserve_rowcount": True})
+    return result.rowcount == 1
 
 
 def chunks(values: Sequence[Value]) -> Iterator[list[Value]]:

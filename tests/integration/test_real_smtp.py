@@ -37,10 +37,13 @@ def email() -> Email:
 @pytest.fixture
 def inbox() -> Iterator[imaplib.IMAP4]:
     host, _, port = os.environ.get("SYNCD_TEST_IMAP", "127.0.0.1:1143").partition(":")
-    with imaplib.IMAP4(host, int(port), timeout=20) as inbox:
+    inbox = imaplib.IMAP4(host, int(port), timeout=20)
+    try:
         inbox.login("crm@test.invalid", os.environ["SYNCD_TEST_SMTP_PASSWORD"])
         inbox.select()
         yield inbox
+    finally:
+        inbox.shutdown()
 
 
 def email_at(smtp: str, **config: str) -> Email:

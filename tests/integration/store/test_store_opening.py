@@ -111,14 +111,14 @@ def test_a_database_with_data_in_it_is_brought_from_any_revision_to_the_newest(b
     opened.close()
 
 
-def test_a_database_of_a_newer_version_is_refused_and_left_alone(migrated: str) -> None:
-    store = open_store(migrated)
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(blank: str) -> None:
+    store = open_store(blank)
     with store.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     store.close()
 
     with pytest.raises(StoreError) as caught:
-        open_store(migrated)
+        open_store(blank)
 
     assert "the database is of a newer version (revision 9999, this program knows 0001)" in str(caught.value)
     assert "run the newer syncd, or restore a backup made before the upgrade" in str(caught.value)
