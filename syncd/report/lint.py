@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from syncd.report.text import clean, clip, quiet_calls
 
 _MARK: Final = re.compile(r"\{\{|\}\}|\{%|%\}|\{[a-z_]+\}|\b(?:None(?!:)|nan|Undefined)\b")
 _PERCENT: Final = re.compile(r"(\d+)\s?%")
+_SHOWN_LENGTHS: Final = (300, 160, 60, 40)
 _WORD: Final = r"(?<![A-Za-z0-9]){}(?![A-Za-z0-9])"
 
 
@@ -71,7 +72,9 @@ def _blanks(digest: Digest) -> Iterator[str]:
 
 
 def _wording(record: CommunicationRecord, digest: Digest) -> Iterator[str]:
-    own = _without(f"{digest.subject}\n{digest.body_text}", _vendor_text(record))
+    own = f"{digest.subject}\n{digest.body_text}"
+    for part in _shown(record, own):
+        own = own if len(part) < 3 else own.replace(part, " ").replace(quiet_calls(part), " ")
     for mark in dict.fromkeys(_MARK.findall(own)):
         yield f"{mark!r} is left over from a template"
     for number in _PERCENT.findall(own):
@@ -80,13 +83,19 @@ def _wording(record: CommunicationRecord, digest: Digest) -> Iterator[str]:
 
 
 def _strangers(record: CommunicationRecord, digest: Digest, other_accounts: Sequence[str]) -> Iterator[str]:
-    shown = f"{digest.subject}\n{digest.preheader}\n{digest.body_text}".casefold()
-    own = (record.account_name.casefold(), record.project_name.casefold())
-    for name in other_accounts:
-        wanted = name.strip().casefold()
-        is_own = any(wanted in text for text in own)
-        if len(wanted) > 1 and not is_own and re.search(_WORD.format(re.escape(wanted)), shown):
-            yield f"the digest names another client: {name!r}"
+    """Find other clients in what vendors and people wrote; our own sentences may hold a name like "Next" by chance."""
+    if digest.record != record.id:
+        yield "the digest was made from another record"
+    shown = f"{digest.subject}\n{digest.body_text}"
+    own = f"{record.account_name}\n{record.project_name}".casefold()
+    parts = _shown(record, shown)
+    for stranger in other_accounts:
+        wanted = stranger.strip().casefold()
+        if len(wanted) < 2 or wanted in own:
+            continue
+        pattern = re.compile(_WORD.format(re.escape(wanted)))
+        if any(pattern.search(part.casefold()) for part in parts):
+            yield f"the digest names another client: {stranger!r}"
 
 
 def _vendor_text(record: CommunicationRecord) -> Iterator[str]:
@@ -103,10 +112,12 @@ def _vendor_text(record: CommunicationRecord) -> Iterator[str]:
     yield from (move.name for move in record.since_last.milestone_moves) if record.since_last else ()
 
 
-def _without(text: str, vendor: Iterable[str]) -> str:
-    """Remove vendor text in each length that a digest shows it in, the longest first."""
-    lines = {clean(part, 300) for part in vendor}
-    shown = {clip(line, limit) for line in lines for limit in (300, 160, 60, 40)}
-    for part in sorted((part for part in shown if len(part) > 2), key=len, reverse=True):
-        text = text.replace(part, " ").replace(quiet_calls(part), " ")
-    return text
+def _shown(record: CommunicationRecord, text: str) -> list[str]:
+    """Return the vendor text that stands in a digest's text, in the length it has there, the longest first."""
+    parts = {part for source in _vendor_text(record) for part in _lengths(source)}
+    return sorted((part for part in parts if part in text or quiet_calls(part) in text), key=len, reverse=True)
+
+
+def _lengths(source: str) -> set[str]:
+    line = clean(source, _SHOWN_LENGTHS[0])
+    return {clip(line, limit) for limit in _SHOWN_LENGTHS}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from syncd.model.communication import CommunicationRecord, Digest
+from syncd.model.communication import CommunicationRecord, Digest, Show
 from syncd.report import record
 from syncd.report.lint import problems
 from syncd.report.render import render
@@ -90,6 +90,21 @@ def test_a_chinese_client_name_is_found_inside_a_sentence() -> None:
     given = made(tasks=[task("a", title="参照贝塔科技的页面", due_date=date(2026, 3, 9))])
 
     assert problems(given, shown(given), other_accounts=["贝塔科技"]) == ["the digest names another client: '贝塔科技'"]
+
+
+def test_a_client_named_like_one_of_our_own_words_is_no_fault() -> None:
+    assert problems(made(), shown(made()), other_accounts=["Next", "Data", "Progress"]) == []
+
+
+def test_another_clients_name_in_a_task_that_is_not_shown_is_no_fault() -> None:
+    given = made(tasks=[task("a", title="Copy from Beta GmbH", due_date=date(2026, 3, 9), type="bug")])
+    digest = render(given, audience="pm", is_client=True, content="digest", locale="en", show=Show(), words={})
+
+    assert problems(given, digest, other_accounts=["Beta GmbH"]) == []
+
+
+def test_a_digest_of_another_record_is_held() -> None:
+    assert problems(made(number=10), shown(made())) == ["the digest was made from another record"]
 
 
 def test_a_name_inside_another_word_or_inside_our_own_is_no_fault() -> None:

@@ -410,7 +410,12 @@ def test_hostile_text_changes_no_element_of_the_mail(texts: list[str]) -> None:
     def page(words: list[str]) -> Tree:
         stone = milestone("m", name=words[0] or "m", due_date=date(2026, 3, 20))
         held = task(
-            "a", title=words[1], due_date=date(2026, 3, 2), holder=Holder.CLIENT, milestone=stone.id, url=words[2]
+            "a",
+            title=words[1],
+            due_date=date(2026, 3, 2),
+            holder=Holder.CLIENT,
+            milestone=stone.id,
+            url=f"javascript:{words[2]}",
         )
         given = facts(
             tasks=[held, done("b", at(3, 3), title=words[3], milestone=stone.id)],
