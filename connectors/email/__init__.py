@@ -1,0 +1,5 @@
+"""Email: digests as mail, through any submission server."""
+
+from connectors.email.connector import Email
+
+__all__ = ["Email"]
