@@ -63,10 +63,10 @@ class Fake(FakeServer):
         return fake
 
     def serve(self, export: Export) -> Repository:
-        """Replace a repository by what `export` holds."""
+        """Replace a repository by what `export` holds: another day of its past, say, while the fake runs."""
         newest = max((row["updated_at"] for row in (*export.issues, *export.comments)), default=stamp(self.now()))
         oldest = min((row["created_at"] for row in export.issues), default=newest)
-        name = "/".join((*export.issues, *export.milestones)[0]["url"].split("/repos/")[1].split("/")[:2])
+        name = "/".join(export.issues[0]["repository_url"].split("/")[-2:])
         found = Repository(state.repository_row(next(self._ids), name, at=oldest) | {"updated_at": newest})
         for row in export.issues:
             found.issues.put(row["number"], row)

@@ -43,6 +43,8 @@ def read_export(directory: Path) -> Export:
         lists = [msgspec.json.decode((directory / f"{name}.json").read_bytes()) for name in ("milestones", "labels")]
     except (OSError, EOFError, msgspec.DecodeError) as err:
         raise ConfigError(f"{directory}: not an export of a GitHub repository: {err}") from err
+    if not lines[0]:
+        raise ConfigError(f"{directory}: the export has no issues")
     return Export(*lines, *lists)
 
 

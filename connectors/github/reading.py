@@ -51,10 +51,11 @@ def milestones(rest: Rest, name: str, cursor: Cursor | None, *, overlap: timedel
         yield Page((), cursor, complete=True)
         return
     records = _records("milestones", whole_list(rest, path, params, first=first))
-    if since := resume_from(cursor, overlap):
-        records = [record for record in records if record.updated_at is None or record.updated_at >= since]
-    etag = _etag_of_all(first)
-    yield Page(records, {"etag": etag} if etag else None, complete=True)
+    since = resume_from(cursor, overlap)
+    wanted = [record for record in records if since is None or (record.updated_at or since) >= since]
+    # What was left out on a person's `--since` must not hide behind a 304 from now on.
+    etag = _etag_of_all(first) if len(wanted) == len(records) else None
+    yield Page(wanted, {"etag": etag} if etag else None, complete=True)
 
 
 def changed(rest: Rest, stream: str, name: str, cursor: Cursor | None, *, overlap: timedelta) -> Iterator[Page]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import httpx
 
@@ -43,11 +44,12 @@ class Rest:
     def get(self, path: str, params: Mapping[str, Any] | None = None, *, etag: str | None = None) -> Reply:
         """Read `path` or the absolute URL of a Link header; a 304 is an answer where `etag` is given."""
         headers = {"If-None-Match": etag} if etag else None
-        reply = self._api.get(path, params, headers=headers)
-        if params and "?" not in reply.url:
+        query = f"?{urlencode(params)}" if params else ""
+        reply = self._api.get(f"{path}{query}", headers=headers)
+        if query and "?" not in reply.url:
             # A renamed repository was followed to an address without our query: those are the vendor's defaults
             # (open issues only, thirty of them), so the question is put again at the new address.
-            reply = self._api.get(reply.url, params, headers=headers)
+            reply = self._api.get(f"{reply.url}{query}", headers=headers)
         return reply
 
     def post(self, path: str, body: Mapping[str, Any]) -> Reply:

@@ -195,6 +195,16 @@ def test_folder_without_an_export_is_named(tmp_path: Path) -> None:
         read_export(tmp_path)
 
 
+def test_empty_export_is_named(tmp_path: Path) -> None:
+    for name in ("issues.jsonl", "comments.jsonl", "events.jsonl"):
+        (tmp_path / name).write_text("")
+    for name in ("milestones.json", "labels.json"):
+        (tmp_path / name).write_text("[]")
+
+    with pytest.raises(ConfigError, match="the export has no issues"):
+        read_export(tmp_path)
+
+
 def pull(fake: Fake, name: str, clock: Clock) -> dict[str, list[Any]]:
     config = GitHubConfig(base_url=fake.url, token=SecretStr(fake.token), repositories=(name,))
     github = GitHub(config, context=context_for(clock))
@@ -231,6 +241,15 @@ def test_loaded_project_can_be_served_as_of_a_day() -> None:
         "acme/curve/milestones/1",
     ]
     assert max(record.updated_at for record in records["issues"]) <= today == at("2023-04-12")
+
+
+def test_running_fake_moves_on_to_another_day(export: Export) -> None:
+    with Fake.load(EXTRACT, as_of=at("2023-04-12")) as fake:
+        before = len(pull(fake, "acme/curve", Clock())["issues"])
+        fake.serve(rebuild(export, at("2023-07-25")))
+        after = len(pull(fake, "acme/curve", Clock())["issues"])
+
+    assert (before, after) == (14, 16)
 
 
 def replayed_states(export: Export, day: str = "9999") -> dict[int, str]:

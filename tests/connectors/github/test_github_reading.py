@@ -184,6 +184,17 @@ def test_milestone_whose_due_date_moved_is_seen(fake: Fake, github: GitHub) -> N
     assert [record.data["due_on"] for record in pages[0].records] == ["2026-05-01T07:00:00Z"]
 
 
+def test_milestones_left_out_on_since_are_read_the_next_time(fake: Fake, github: GitHub) -> None:
+    fake.add_milestone(REPOSITORY, "Alpha", at=AT - timedelta(days=90))
+    fake.add_milestone(REPOSITORY, "Beta", at=AT)
+
+    some = read(github, "milestones", {"updated_at": "2026-03-01T00:00:00Z"})
+    rest = read(github, "milestones", some[-1].cursor)
+
+    assert ids(some) == ["acme/portal/milestones/2"]
+    assert ids(rest) == ["acme/portal/milestones/1", "acme/portal/milestones/2"]
+
+
 def test_list_longer_than_a_page_is_read_twice(fake: Fake, github: GitHub) -> None:
     for number in range(150):
         fake.add_milestone(REPOSITORY, f"Sprint {number}", at=AT)
