@@ -315,9 +315,11 @@ def test_two_lines_stand_for_a_week_in_which_nothing_changed() -> None:
         tasks=[task("a")], decisions=[decision("WeCom or LDAP?", asked_at=at(2, 20))], period_end=FRIDAY - WEEK
     )
 
-    made = digest(record.build(after(before)))
+    quiet = record.build(after(before))
+    made = digest(quiet)
 
     assert made.is_quiet
+    assert problems(quiet, made) == []
     assert made.subject == "[1 answer needed] Customer portal, report 10 – no change"
     assert made.body_text.splitlines()[5:7] == [
         "Nothing has changed since report 9, which you received on 27 Feb.",
