@@ -94,6 +94,8 @@ def _clean(key: str, value: Any, depth: int) -> Any:
         return "…"
     if isinstance(value, str):
         return _short(value)
+    if isinstance(value, bytes):
+        return _short(value.decode(errors="replace"))
     if isinstance(value, Mapping):
         return {one_line(scrub(str(k))): _clean(str(k), v, depth + 1) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
