@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -78,6 +78,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def foreign_certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """A certificate for another host."""
     return make_certificate(tmp_path_factory.mktemp("foreign"), x509.DNSName("other.example"))
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    """A server that wants a login."""
+    with Fake(accounts={USER: PASSWORD}) as fake:
+        yield fake
 
 
 @pytest.fixture

@@ -32,12 +32,6 @@ MailCommand = Callable[..., Command]
 Make = Callable[..., Email]
 
 
-@pytest.fixture
-def fake() -> Iterator[Fake]:
-    with Fake(accounts={USER: PASSWORD}) as fake:
-        yield fake
-
-
 @pytest.mark.parametrize(
     ("step", "reply", "error"),
     [
