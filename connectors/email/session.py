@@ -69,9 +69,9 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Say goodbye when the server can hear it; its answer changes nothing."""
+        """Say goodbye, unless that would be heard as part of a message; the answer changes nothing."""
         with suppress(OSError):
-            if self._wire.sock is not None:
+            if self._wire.sock is not None and self.step is not Step.CONTENT:
                 self._wire.patience = _QUIT_SECONDS
                 self._wire.docmd("QUIT")
         self._wire.close()
