@@ -1,6 +1,7 @@
 """A digest through Postfix and back out of Dovecot: software that others wrote reads what we send.
 
-Start it with `tests/servers/mail.sh start` and switch the tests on with `eval "$(tests/servers/mail.sh env)"`.
+Start it with `tests/servers/mail.sh start` and switch the tests on with `eval "$(tests/servers/mail.sh env)"`; what is
+not set is where that script puts it by default.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def email_at(smtp: str, **config: str) -> Email:
         "smtp": smtp,
         "password": os.environ["SYNCD_TEST_SMTP_PASSWORD"],
         "from": "项目周报 <ops@test.invalid>",
-        "ca_file": os.environ.get("SYNCD_TEST_SMTP_CA"),
+        "ca_file": os.environ.get("SYNCD_TEST_SMTP_CA", "/opt/mailtest/tls/cert.pem"),
         **config,
     }
     guard = AddressGuard(private_hosts=frozenset({"127.0.0.1"}))
@@ -146,9 +147,11 @@ def test_same_key_twice_is_two_copies_with_one_message_id(email: Email, inbox: i
 
 @pytest.mark.parametrize("kind", ["smtp+starttls", "smtps"])
 def test_digest_arrives_over_tls(kind: str, inbox: imaplib.IMAP4) -> None:
-    plain = os.environ["SYNCD_TEST_SMTP"]
-    smtp = os.environ.get("SYNCD_TEST_SMTPS", "") if kind == "smtps" else plain.replace("smtp://", "smtp+starttls://")
-    email = email_at(smtp)
+    address = {
+        "smtp+starttls": os.environ["SYNCD_TEST_SMTP"].replace("smtp://", "smtp+starttls://"),
+        "smtps": os.environ.get("SYNCD_TEST_SMTPS", "smtps://ops%40test.invalid@127.0.0.1:1465"),
+    }
+    email = email_at(address[kind])
 
     receipt = email.write(digest())
 

@@ -6,8 +6,8 @@
 #   tests/servers/mail.sh status    exit 0 when both answer, 3 when they do not
 #   tests/servers/mail.sh stop      stop both and wait until they are gone
 #
-# Needs root on Debian 12, and `apt-get update` once if the packages are not installed. Everything lives under
-# SYNCD_MAIL_DIR (default /opt/mailtest). Users ops@test.invalid and crm@test.invalid, password "secret".
+# Needs root on Debian 12. Everything lives under SYNCD_MAIL_DIR (default /opt/mailtest).
+# Users ops@test.invalid and crm@test.invalid, password "secret".
 # Port 1025: plain and STARTTLS; 1465: implicit TLS; 1143: IMAP. Nothing is ever delivered outside.
 set -euo pipefail
 
@@ -52,9 +52,12 @@ install_packages() {
     chmod 755 "$policy"
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
   fi
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get install -y -q --no-install-recommends dovecot-imapd postfix openssl >"$DIR/apt.log" 2>&1 ||
-    fail "cannot install postfix and dovecot-imapd; run apt-get update first, then see $DIR/apt.log"
+  apt_install >"$DIR/apt.log" 2>&1 || { apt-get update && apt_install; } >>"$DIR/apt.log" 2>&1 ||
+    fail "cannot install postfix and dovecot-imapd; see $DIR/apt.log"
+}
+
+apt_install() {
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends dovecot-imapd postfix openssl
 }
 
 make_folders() {
