@@ -14,7 +14,7 @@ from syncd.engine.workspace import Workspace
 from syncd.errors import MappingError
 from syncd.model.entities import Entity
 from syncd.sdk.connector import Page, Record
-from syncd.store import Connection, cursors, parked, records, runs
+from syncd.store import Connection, cursors, outbox, parked, records, runs
 from syncd.store.cursors import Position
 from syncd.store.parked import Parked
 from syncd.store.records import Known, Landed, Place
@@ -36,7 +36,8 @@ class _Mapped:
 def store_page(space: Workspace, run: str, place: Place, page: Page, position: Position) -> Balance:
     """Store a page with its entities, parked records, balance and cursor; all of it or nothing.
 
-    A record that comes twice in a page counts once as written and once as unchanged; the last one wins.
+    A record that comes twice in a page counts once as written and once as unchanged; the last one wins. What we have
+    written ourselves comes back as an echo: it is known by its receipt, and skipped.
     """
     at = space.now()
     live = {record.remote_id: record for record in page.records if not record.deleted}
@@ -44,7 +45,10 @@ def store_page(space: Workspace, run: str, place: Place, page: Page, position: P
     landed = [_land(record) for record in live.values()]
     with space.store.read() as connection:
         known = records.known(connection, place, [*live, *gone])
-    changed = [item for item in landed if _differs(item, known.get(item.remote_id))]
+        echoes = outbox.own(
+            connection, place.connection, [item.remote_id for item in landed if item.remote_id not in known]
+        )
+    changed = [item for item in landed if item.remote_id not in echoes and _differs(item, known.get(item.remote_id))]
     mapped = _map(space, place, changed, live)
     with space.store.begin() as connection:
         _store(connection, place, changed, mapped, known=known.keys(), at=at)
@@ -54,12 +58,13 @@ def store_page(space: Workspace, run: str, place: Place, page: Page, position: P
             written=len(mapped.entities) + deleted,
             unchanged=len(landed)
             - len(changed)
+            - len(echoes)
             + len(page.records)
             - len(live)
             - len(gone)
             + len(gone & known.keys())
             - deleted,
-            skipped=len(mapped.skipped) + len(gone - known.keys()),
+            skipped=len(mapped.skipped) + len(echoes) + len(gone - known.keys()),
             parked=len(mapped.faults),
         )
         runs.add(connection, run, balance)

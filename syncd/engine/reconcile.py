@@ -12,7 +12,17 @@ import msgspec
 from syncd.engine.identity import Roots, contacts_of, roots, users_of
 from syncd.engine.workspace import Workspace
 from syncd.model.communication import CommunicationRecord, Freshness, Person, Show, SourceState
-from syncd.model.entities import ChangeRequest, Contact, Decision, Goal, Milestone, Task, User
+from syncd.model.entities import (
+    ChangeRequest,
+    ChangeStatus,
+    Contact,
+    Decision,
+    Goal,
+    Holder,
+    Milestone,
+    Task,
+    User,
+)
 from syncd.report import asof
 from syncd.report.calendar import WorkingCalendar
 from syncd.report.facts import ProjectFacts
@@ -43,6 +53,7 @@ def gather(space: Workspace, account: AccountSettings, project: ProjectSettings,
         users = users_of(connection, sources)
         states = _source_states(space, connection, project, root, frame.now)
         baselines = _baselines(connection, work.milestones)
+        held_since = _held_since(connection, work)
     people: dict[str, str] = {user.id: user.full_name for user in users}
     people.update({contact.id: contact.full_name for contact in contacts})
     return ProjectFacts(
@@ -70,6 +81,7 @@ def gather(space: Workspace, account: AccountSettings, project: ProjectSettings,
         baselines=baselines,
         calendar=calendar_of(account),
         show=show_of(account),
+        held_since=held_since,
     )
 
 
@@ -116,6 +128,17 @@ def _baselines(connection: Connection, milestones: Sequence[Milestone]) -> dict[
         if earliest is not None:
             first[milestone.id] = earliest
     return first
+
+
+def _held_since(connection: Connection, work: _Work) -> dict[str, datetime]:
+    """Return when the ball came to the client, for what waits for them now, as far as it was seen coming."""
+    tasks = [task.id for task in work.tasks if task.holder is Holder.CLIENT]
+    changes = [change.id for change in work.change_requests if change.status is ChangeStatus.AWAITING_CLIENT]
+    history = {
+        **records.changes_of(connection, tasks, field="holder"),
+        **records.changes_of(connection, changes, field="status"),
+    }
+    return {entity: newest[0][3] for entity, newest in history.items()}
 
 
 def _source_states(

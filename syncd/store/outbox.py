@@ -238,6 +238,16 @@ def cancel_superseded(connection: Connection, records: Sequence[str], *, at: dat
     return int(result.rowcount)
 
 
+def own(connection: Connection, source: str, remote_ids: Sequence[str]) -> set[str]:
+    """Return those of `remote_ids` that we have made at a connection ourselves, by our receipts."""
+    if not remote_ids:
+        return set()
+    query = sa.select(outbox.c.remote_id).where(
+        outbox.c.connection == source, outbox.c.state == State.SENT, outbox.c.remote_id.in_(list(remote_ids))
+    )
+    return {row[0] for row in connection.execute(query)}
+
+
 def last_sent(connection: Connection, account: str, project: str, recipient: str) -> str | None:
     """Return the remote id of the newest message that this reader has been sent about a project."""
     found: str | None = connection.execute(

@@ -210,6 +210,7 @@ outbox: Final = Table(
     Column("made_at", UtcDateTime, nullable=False),
     Column("settled_at", UtcDateTime),
     Index(None, "state", "connection"),
+    Index(None, "connection", "remote_id"),
     Index(None, "record"),
     Index(None, "account", "project", "recipient"),
 )
