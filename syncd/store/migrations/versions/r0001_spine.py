@@ -88,7 +88,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("error", syncd.store.tables.Prose(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_connections")),
     )
     op.create_table(
@@ -102,7 +102,7 @@ def upgrade() -> None:
         sa.Column("full_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("mapping", sa.String(length=32), nullable=True),
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("error", syncd.store.tables.Prose(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("connection", "stream", "partition", name=op.f("pk_cursors")),
     )
     op.create_table(
@@ -132,7 +132,7 @@ def upgrade() -> None:
         sa.Column("holder", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("error", syncd.store.tables.Prose(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("schedule", "due_at", name=op.f("pk_firings")),
     )
     op.create_table(
@@ -161,9 +161,9 @@ def upgrade() -> None:
         sa.Column("stream", sa.String(length=64), nullable=False),
         sa.Column("remote_id", sa.Text(), nullable=False),
         sa.Column("partition", sa.Text(), nullable=False),
-        sa.Column("reason", syncd.store.tables.Prose(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("field", sa.String(length=64), nullable=False),
-        sa.Column("value", syncd.store.tables.Prose(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
         sa.Column("content_hash", sa.LargeBinary(length=16), nullable=True),
         sa.Column("data", sa.Text(), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=True),
@@ -171,7 +171,7 @@ def upgrade() -> None:
         sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("why", syncd.store.tables.Prose(), nullable=True),
+        sa.Column("why", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_parked")),
         sa.UniqueConstraint("connection", "stream", "remote_id", name=op.f("uq_parked_connection_stream_remote_id")),
     )
@@ -203,7 +203,7 @@ def upgrade() -> None:
         sa.Column("unchanged", sa.Integer(), nullable=False),
         sa.Column("skipped", sa.Integer(), nullable=False),
         sa.Column("parked", sa.Integer(), nullable=False),
-        sa.Column("error", syncd.store.tables.Prose(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
     op.create_index(op.f("ix_runs_started_at"), "runs", ["started_at"], unique=False)
@@ -238,8 +238,8 @@ def upgrade() -> None:
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("remote_id", sa.Text(), nullable=True),
         sa.Column("outcome", sa.String(length=16), nullable=True),
-        sa.Column("url", syncd.store.tables.Prose(), nullable=True),
-        sa.Column("detail", syncd.store.tables.Prose(), nullable=True),
+        sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["record"], ["communication_records.id"], name=op.f("fk_outbox_record")),
