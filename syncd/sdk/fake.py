@@ -101,15 +101,13 @@ class FakeServer:
         self._server = Server(
             ("127.0.0.1", port), make_handler(lambda request: self.handle(request), lambda: self.now())
         )
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self._server.run()
         return self.url
 
     def stop(self) -> None:
         """Stop listening."""
         if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server.cut_lines()
+            self._server.stop()
             self._server = None
 
     def __enter__(self) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -69,6 +70,38 @@ class Server(ThreadingHTTPServer):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._lines: set[socket.socket] = set()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+
+    def run(self) -> None:
+        """Answer in threads of its own, until `stop`."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening and cut the lines that are open."""
+        self._stopping = True
+        with suppress(OSError):
+            socket.create_connection(
+                ("127.0.0.1", self.server_address[1]), timeout=1.0
+            ).close()  # wakes the thread that accepts
+        self._thread.join(5.0)
+        self.server_close()
+        for line in list(self._lines):
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                request, address = self.get_request()
+            except OSError:  # a client that gave up before its turn, or our own end
+                if self._stopping:
+                    return
+                continue
+            if self._stopping:
+                self.shutdown_request(request)
+                return
+            self.process_request(request, address)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._lines.add(request)
@@ -77,11 +110,6 @@ class Server(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:
         self._lines.discard(request)
         super().shutdown_request(request)
-
-    def cut_lines(self) -> None:
-        for line in list(self._lines):
-            with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away in the middle is nothing to print."""
