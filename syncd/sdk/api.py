@@ -171,6 +171,9 @@ class ApiClient:
                 raise self._lost(request, err, question) from err
             except AuthError as err:
                 raise self._named(err) from err
+            except RateLimitedError as err:  # at the login
+                err.retry_after = self._cool_down(err.retry_after)
+                raise
         error = self._judge.error(reply, question)
         if error is None:
             self._context.budget.recovered()

@@ -13,7 +13,8 @@ import httpx
 import msgspec
 
 from syncd import log
-from syncd.errors import AuthError, ConfigError, ConnectorError, TransientError
+from syncd.errors import AuthError, ConfigError, ConnectorError, RateLimitedError, TransientError
+from syncd.sdk.reply import Reply, retry_after_seconds, where
 from syncd.sdk.tokens import Token, TokenStore
 
 _EARLY = timedelta(seconds=60)  # a grant this close to its end is renewed first
@@ -125,8 +126,13 @@ class RenewableAuth(httpx.Auth):
 
     def _granted(self, response: httpx.Response, version: int) -> Token:
         """Read the token endpoint's answer; a refusal counts only while nobody else has renewed the grant."""
-        if response.status_code >= 500 or response.status_code == 429:
-            raise TransientError(f"the token endpoint answered {response.status_code}; the stored grant is kept")
+        place = f"{where(str(response.url))}: the token endpoint answered {response.status_code}"
+        if response.status_code == 429:
+            reply = Reply(response.status_code, response.headers, b"", str(response.url))
+            wait = retry_after_seconds(reply, self._now())
+            raise RateLimitedError(f"{place}; the stored grant is kept", retry_after=wait, status=429)
+        if response.status_code >= 500:
+            raise TransientError(f"{place}; the stored grant is kept", status=response.status_code)
         try:
             return self._parse(response)
         except ConnectorError as err:
@@ -136,10 +142,7 @@ class RenewableAuth(httpx.Auth):
                 raise
             return stored
         except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as err:
-            raise TransientError(
-                f"the token endpoint answered {response.status_code} with something else than a grant; "
-                "the stored grant is kept"
-            ) from err
+            raise TransientError(f"{place} with something else than a grant; the stored grant is kept") from err
 
     def _winner(self) -> Token:
         token = self._current()

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from syncd.errors import AuthError, ConfigError, ConnectorError, OutcomeUnknownError, TransientError
+from syncd.errors import AuthError, ConfigError, ConnectorError, OutcomeUnknownError, RateLimitedError, TransientError
 from syncd.sdk import (
     AddressGuard,
     ApiClient,
@@ -270,9 +270,7 @@ def test_new_credential_in_the_configuration_voids_the_stored_grant(
     assert (vendor.renewals, stored.version, stored.seed) == (2, 2, fingerprint("refresh-new-geheim"))
 
 
-@pytest.mark.parametrize(
-    "fault", [Fault.SERVER_ERROR, Fault.RESET, Fault.RATE_LIMITED, Fault.NOT_JSON, Fault.TRUNCATED]
-)
+@pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.RESET, Fault.NOT_JSON, Fault.TRUNCATED])
 def test_broken_token_endpoint_keeps_the_grant_and_is_passing(
     vendor: Vendor, client: Make, tokens: MemoryTokens, clock: Clock, fault: Fault
 ) -> None:
@@ -289,6 +287,25 @@ def test_broken_token_endpoint_keeps_the_grant_and_is_passing(
     assert tokens.load() == before
     if fault is not Fault.TRUNCATED:  # there the vendor has rotated already, and nobody can know to what
         assert api.get("/x").status == 200
+
+
+def test_rate_limit_of_the_token_endpoint_is_waited_out_by_everyone(vendor: Vendor, client: Make, clock: Clock) -> None:
+    vendor.misbehave(Fault.RATE_LIMITED, path="/token", retry_after=20.0)
+
+    client().get("/x")
+
+    assert 20.0 <= clock.monotonic() <= 20.6
+    assert vendor.count("/token") == 2
+
+
+def test_write_behind_a_rate_limited_login_says_how_long(vendor: Vendor, client: Make) -> None:
+    vendor.misbehave(Fault.RATE_LIMITED_SILENT, path="/token")
+
+    with pytest.raises(RateLimitedError, match=r"127\.0\.0\.1:\d+/token: the token endpoint answered 429") as caught:
+        client().post("/x", {})
+
+    assert caught.value.retry_after == 5.0
+    assert vendor.count("/x") == 0
 
 
 @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.RESET, Fault.NOT_JSON])
