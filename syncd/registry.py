@@ -9,11 +9,12 @@ from typing import Any, Final, cast
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from syncd import log
 from syncd.errors import ConfigError
 from syncd.sdk.connector import Connector, ConnectorContext, ConnectorSpec
 from syncd.sdk.fake import FakeServer
-from syncd.settings import ConnectionSettings, is_reference, resolve_reference
-from syncd.yamlfile import hint
+from syncd.settings import BY_REFERENCE, ConnectionSettings, is_reference, resolve_reference
+from syncd.yamlfile import explain, hint
 
 GROUP: Final = "syncd.connectors"
 
@@ -34,7 +35,10 @@ def connector_class(name: str) -> type[Any]:
     entry = _entries().get(name)
     if entry is None:
         raise ConfigError(f"connector {name!r} is not installed; {hint(name, _entries())}")
-    return cast("type[Any]", entry.load())
+    try:
+        return cast("type[Any]", entry.load())
+    except (ImportError, AttributeError) as err:
+        raise ConfigError(f"connector {name!r} cannot be loaded ({err}); install it again with what it needs") from err
 
 
 def spec(name: str) -> ConnectorSpec:
@@ -57,36 +61,44 @@ def open_connector(connection: str, settings: ConnectionSettings, context: Conne
 
 def validate(connection: str, settings: ConnectionSettings) -> ConnectorSpec:
     """Check a connection's block without touching its secrets' values; return the connector's spec."""
-    found = spec(settings.connector)
-    where = f"connections.{connection}"
+    here = ("connections", connection)
+    try:
+        found = spec(settings.connector)
+    except ConfigError as err:
+        raise ConfigError(f"{settings.at(*here, 'connector')}: {err}") from err
     streams = {stream.name for stream in found.streams} | {"census"}
     for name in settings.pull:
         if name not in streams:
-            raise ConfigError(f"{where}.pull: {name!r} is not a stream of {found.name!r}; {hint(name, streams)}")
+            where = settings.at(*here, "pull", name)
+            raise ConfigError(f"{where}: {name!r} is not a stream of {found.name!r}; {hint(name, streams)}")
     for key, value in settings.config.items():
         field = _field(found.config, key)
+        where = settings.at(*here, "config", key)
         if field is None:
-            raise ConfigError(f"{where}.config.{key}: unknown key; {hint(key, _keys(found.config))}")
+            raise ConfigError(f"{where}: unknown key; {hint(key, _keys(found.config))}")
         if _is_secret(field.annotation) and not is_reference(value):
-            resolve_reference(str(value), where=f"{where}.config.{key}")
+            raise ConfigError(f"{where}: {BY_REFERENCE}")
+    for name, field in found.config.model_fields.items():
+        if field.is_required() and (field.alias or name) not in settings.config:
+            raise ConfigError(f"{settings.at(*here, 'config', field.alias or name)}: is missing; {found.name} needs it")
     return found
 
 
 def _parse_config(connection: str, settings: ConnectionSettings, found: ConnectorSpec) -> BaseModel:
     validate(connection, settings)
-    where = f"connections.{connection}.config"
+    here = ("connections", connection, "config")
     values = {
-        key: resolve_reference(value, where=f"{where}.{key}") if is_reference(value) else value
+        key: resolve_reference(value, where=settings.at(*here, key)) if is_reference(value) else value
         for key, value in settings.config.items()
     }
     try:
         return found.config.model_validate(values)
     except ValidationError as err:
         faults = [
-            f"{where}.{'.'.join(str(step) for step in fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in err.errors(include_url=False, include_input=False)
+            f"{settings.at(*here, *fault['loc'])}: {log.scrub(explain(cast('dict[str, Any]', fault)))}"
+            for fault in err.errors(include_url=False)
         ]
-        raise ConfigError("\n".join(faults)) from None  # the cause would carry the values
+    raise ConfigError("\n".join(faults))  # without its cause, which carries the values
 
 
 def _field(model: type[BaseModel], key: str) -> Any:

@@ -2,61 +2,41 @@
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic.json_schema import SkipJsonSchema
 
-from syncd import log, yamlfile
+from syncd import yamlfile
 from syncd.errors import ConfigError
-from syncd.rhythm import When
+from syncd.settings.values import (
+    BY_REFERENCE,
+    LOCALES,
+    Address,
+    Country,
+    DatabaseAddress,
+    Duration,
+    ListenAddress,
+    Locale,
+    RemoteId,
+    Rhythm,
+    SecretReference,
+    Timezone,
+    WebUrl,
+    WorkingDays,
+    is_reference,
+    parse_duration,
+    resolve_reference,
+)
 
-LOCALES: Final = ("zh-CN", "en")
-_DURATION: Final = re.compile(r"(\d+)\s*(s|m|h|d|w)")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_NAMED: Final = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
-_REFERENCE: Final = re.compile(r"(env|file):(.+)", re.DOTALL)
+__all__ = ["BY_REFERENCE", "LOCALES", "is_reference", "parse_duration", "resolve_reference"]
+
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-
-
-def parse_duration(value: Any) -> timedelta:
-    """Parse `30s`, `5m`, `1h`, `2d`, `1w`, `hourly`, `daily` or `weekly`; ValueError otherwise."""
-    if isinstance(value, timedelta):
-        return value
-    text = str(value).strip().lower()
-    if text in _NAMED:
-        return _NAMED[text]
-    found = _DURATION.fullmatch(text)
-    if not found or int(found[1]) == 0:
-        raise ValueError(f"{value!r} is not a duration such as 30s, 5m, 1h, 2d or weekly")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-def _timezone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError(f"{value!r} is not an IANA time zone; {yamlfile.hint(value, _known_zones(value))}")
-    return value
-
-
-def _known_zones(value: str) -> list[str]:
-    area = value.split("/")[0].lower()
-    near = [zone for zone in available_timezones() if zone.lower().startswith(area)]
-    return sorted(near)[:12] or ["Asia/Shanghai", "Europe/Berlin", "UTC"]
-
-
-def _locale(value: str) -> str:
-    if value not in LOCALES:
-        raise ValueError(f"{value!r} is not a locale that digests are written in; choose one of {', '.join(LOCALES)}")
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Timezone = Annotated[str, AfterValidator(_timezone)]
-Locale = Annotated[str, AfterValidator(_locale)]
 
 
 class Settings(BaseModel):
@@ -68,14 +48,14 @@ class Settings(BaseModel):
 class WebSettings(Settings):
     """Where `syncd serve` answers; `url` is how others reach it."""
 
-    listen: str = "127.0.0.1:8080"
-    url: str | None = None
+    listen: ListenAddress = "127.0.0.1:8080"
+    url: WebUrl | None = None
 
 
 class SecretSettings(Settings):
     """`key`: a reference to the key that encrypts stored tokens (any text of 32 characters or more)."""
 
-    key: str | None = None
+    key: SecretReference | None = None
 
 
 class LogSettings(Settings):
@@ -106,12 +86,17 @@ class ConnectionSettings(Settings):
     pull: dict[str, Duration] = Field(default_factory=dict)
     limits: LimitSettings | None = None
     allow_private_hosts: list[str] = Field(default_factory=list)
+    _at: Callable[[yamlfile.Location], str] = PrivateAttr(default=yamlfile.dotted)
+
+    def at(self, *location: int | str) -> str:
+        """Return `file:line: key.path` for an error in this block, `key.path` alone when it came from no file."""
+        return self._at(location)
 
 
 class ServiceSettings(Settings):
     """`config/syncd.yaml`. `fresh_for` is how old a source may be before a digest is held."""
 
-    database: str = "sqlite:///data/syncd.db"
+    database: DatabaseAddress = "sqlite:///data/syncd.db"
     web: WebSettings = WebSettings()
     secrets: SecretSettings = SecretSettings()
     log: LogSettings = LogSettings()
@@ -131,11 +116,11 @@ class SourceSettings(Settings):
     """Which records of a connection belong to the project, by the vendor's ids; also what a push is aimed at."""
 
     connection: str
-    project: str | None = None
-    account: str | None = None
-    opportunity: str | None = None
-    work_item: str | None = None
-    issue: str | None = None
+    project: RemoteId | None = None
+    account: RemoteId | None = None
+    opportunity: RemoteId | None = None
+    work_item: RemoteId | None = None
+    issue: RemoteId | None = None
 
     @property
     def targets(self) -> dict[str, str]:
@@ -154,9 +139,9 @@ class ProjectSettings(Settings):
 class AudienceSettings(Settings):
     """Who reads: contacts (theirs) or users (ours), by e-mail address."""
 
-    contacts: list[str] = Field(default_factory=list)
-    users: list[str] = Field(default_factory=list)
-    deputy: str | None = None
+    contacts: list[Address] = Field(default_factory=list)
+    users: list[Address] = Field(default_factory=list)
+    deputy: Address | None = None
 
     @property
     def is_client(self) -> bool:
@@ -168,13 +153,6 @@ class AudienceSettings(Settings):
         """The addresses in the order of the file, each once."""
         return list(dict.fromkeys([*self.contacts, *self.users]))
 
-    @model_validator(mode="after")
-    def _someone(self) -> Self:
-        for address in [*self.addresses, *([self.deputy] if self.deputy else [])]:
-            if not re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+", address):
-                raise ValueError(f"{address!r} is not an e-mail address")
-        return self
-
 
 class PlanRow(Settings):
     """One rule of the communication plan: who gets what, over which connection, when."""
@@ -182,28 +160,22 @@ class PlanRow(Settings):
     audience: str
     content: Literal["digest", "brief"] = "digest"
     channel: str
-    when: Annotated[When, BeforeValidator(lambda value: value if isinstance(value, When) else When.parse(value))]
+    when: Rhythm
     lang: Locale | None = None
-    approver: str | None = None
-    answer_in: str | None = None
+    approver: Address | None = None
+    answer_in: WorkingDays | None = None
 
     @property
     def answer_in_days(self) -> int | None:
         """Working days within which an answer is asked for."""
         return int(self.answer_in.split()[0]) if self.answer_in else None
 
-    @model_validator(mode="after")
-    def _answer(self) -> Self:
-        if self.answer_in and not re.fullmatch(r"\d{1,2} working days?", self.answer_in):
-            raise ValueError(f"answer_in: {self.answer_in!r} is not a span such as 2 working days")
-        return self
-
 
 class CalendarSettings(Settings):
     """Public holidays that count (country codes, ours and theirs) and extra closed days."""
 
-    ours: str | None = None
-    theirs: str | None = None
+    ours: Country | None = None
+    theirs: Country | None = None
     closed: list[date] = Field(default_factory=list)
 
     @property
@@ -229,7 +201,7 @@ class ShowSettings(Settings):
 class AccountSettings(Settings):
     """`config/accounts/<client>.yaml`; `id` is the file's name."""
 
-    id: str = ""
+    id: SkipJsonSchema[str] = ""
     account: str
     locale: Locale = "en"
     timezone: Timezone = "UTC"
@@ -245,6 +217,9 @@ class AccountSettings(Settings):
     def zone(self) -> ZoneInfo:
         """The account's time zone."""
         return ZoneInfo(self.timezone)
+
+
+_Owners = dict[tuple[str, str, str], tuple[str, str]]  # (connection, key, id) → (account, where it says so)
 
 
 class Config(Settings):
@@ -272,26 +247,52 @@ def load(folder: Path) -> Config:
         raise ConfigError(f"{path}: not found; run `syncd init` to write one, or name another folder with --config")
     file = yamlfile.load(path)
     service = file.parse(ServiceSettings)
-    for name in service.connections:
+    for name, connection in service.connections.items():
+        connection._at = file.at
         if not _SLUG.fullmatch(name):
             raise ConfigError(
                 f"{file.at(['connections', name])}: a connection's name is lower-case letters, digits, - and _"
             )
     accounts: dict[str, AccountSettings] = {}
-    for account_path in sorted((folder / "accounts").glob("*.yaml")):
-        if account_path.name.endswith(".example.yaml"):
-            continue
-        account = _load_account(account_path, service)
+    owners: _Owners = {}
+    for account_path in _account_files(folder / "accounts"):
+        file = yamlfile.load(account_path)
+        account = _load_account(file, service)
+        _refuse_shared(file, account, owners)
         accounts[account.id] = account
-    _refuse_shared_projects(accounts)
     mappings = folder.parent / "mappings"
     return Config(folder=folder, service=service, accounts=accounts, mappings=mappings if mappings.is_dir() else None)
 
 
-def _load_account(path: Path, service: ServiceSettings) -> AccountSettings:
-    file = yamlfile.load(path)
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """Return the JSON Schemas of the files, for editors, by the files' pattern below `config/`."""
+    return {
+        pattern: {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": f"config/{pattern}"}
+        for pattern, schema in (
+            ("syncd.yaml", ServiceSettings.model_json_schema(by_alias=True)),
+            ("accounts/*.yaml", AccountSettings.model_json_schema(by_alias=True)),
+        )
+    }
+
+
+def _account_files(folder: Path) -> list[Path]:
+    """Return the clients' files in order; a file that looks like one and would be passed over is an error."""
+    found = []
+    for path in sorted(folder.glob("*.y*ml")):
+        if path.name.startswith(".") or ".example." in path.name:
+            continue
+        if path.suffix != ".yaml":
+            raise ConfigError(f"{path}: a client's file ends in .yaml; rename it to {path.stem}.yaml")
+        found.append(path)
+    return found
+
+
+def _load_account(file: yamlfile.YamlFile, service: ServiceSettings) -> AccountSettings:
+    path = file.path
     if not _SLUG.fullmatch(path.stem):
-        raise ConfigError(f"{path}: a client's file name is lower-case letters, digits, - and _")
+        raise ConfigError(f"{path}: a client's file name is lower-case letters, digits, - and _, 63 at most")
+    if "id" in file.data:
+        raise ConfigError(f"{file.at(['id'])}: unknown key; a client's id is the name of its file, {path.stem!r}")
     account = file.parse(AccountSettings).model_copy(update={"id": path.stem})
     for number, project in enumerate(account.projects):
         for index, source in enumerate(project.sources):
@@ -302,6 +303,7 @@ def _load_account(path: Path, service: ServiceSettings) -> AccountSettings:
     for number, row in enumerate(account.plan):
         _known(file, ["plan", number, "audience"], row.audience, account.audiences, "audience")
         _known(file, ["plan", number, "channel"], row.channel, service.connections, "connection")
+    _refuse_idle_plan(file, account)
     names = [project.name for project in account.projects]
     for number, name in enumerate(names):
         if names.index(name) != number:
@@ -309,52 +311,32 @@ def _load_account(path: Path, service: ServiceSettings) -> AccountSettings:
     return account
 
 
+def _refuse_idle_plan(file: yamlfile.YamlFile, account: AccountSettings) -> None:
+    """A plan whose rows all wait for a digest would never send one, and nobody would be told."""
+    if account.plan and all(row.when.with_digest for row in account.plan):
+        raise ConfigError(
+            f"{file.at(['plan', 0, 'when'])}: 'with digest' goes along with a row that has a time; give one row "
+            "a time such as friday 16:00"
+        )
+
+
 def _known(file: yamlfile.YamlFile, where: list[int | str], name: str, allowed: Any, kind: str) -> None:
     if name not in allowed:
         raise ConfigError(f"{file.at(where)}: {name!r} is not a known {kind}; {yamlfile.hint(name, allowed)}")
 
 
-def _refuse_shared_projects(accounts: dict[str, AccountSettings]) -> None:
+def _refuse_shared(file: yamlfile.YamlFile, account: AccountSettings, owners: _Owners) -> None:
     """One vendor project belongs to one account only: otherwise one client would read about another."""
-    owners: dict[tuple[str, str, str], str] = {}
-    for account in accounts.values():
-        for project in account.projects:
-            for source in project.sources:
-                for key in ("project", "account"):
-                    remote = getattr(source, key)
-                    if remote is None:
-                        continue
-                    owner = owners.setdefault((source.connection, key, remote), account.id)
-                    if owner != account.id:
-                        raise ConfigError(
-                            f"accounts/{account.id}.yaml and accounts/{owner}.yaml both claim {key} {remote!r} of "
-                            f"{source.connection!r}; it can belong to one client only"
-                        )
-
-
-def resolve_reference(value: str, *, where: str) -> str:
-    """Return what `env:NAME` or `file:/path` refers to; ConfigError when it is missing, unreadable or empty."""
-    found = _REFERENCE.fullmatch(value)
-    if not found:
-        raise ConfigError(
-            f"{where}: a secret is given by reference only; write env:NAME or file:/path instead of the value"
-        )
-    kind, name = found[1], found[2]
-    secret = os.environ.get(name, "") if kind == "env" else _read_secret(Path(name), where)
-    if not secret:
-        what = f"environment variable {name} is not set" if kind == "env" else f"{name} is empty"
-        raise ConfigError(f"{where}: {what}; set it, or point the reference elsewhere")
-    log.hide(secret)
-    return secret
-
-
-def _read_secret(path: Path, where: str) -> str:
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as err:
-        raise ConfigError(f"{where}: {path} cannot be read ({err.__class__.__name__}); check path and rights") from err
-
-
-def is_reference(value: Any) -> bool:
-    """Say whether a value of a file refers to a secret elsewhere."""
-    return isinstance(value, str) and _REFERENCE.fullmatch(value) is not None
+    for number, project in enumerate(account.projects):
+        for index, source in enumerate(project.sources):
+            for key in ("project", "account", "opportunity"):
+                remote = getattr(source, key)
+                if remote is None:
+                    continue
+                where = file.at(["projects", number, "from", index, key])
+                owner, there = owners.setdefault((source.connection, key, remote.strip()), (account.id, where))
+                if owner != account.id:
+                    raise ConfigError(
+                        f"{where}: {key} {remote!r} of {source.connection!r} belongs to another client already "
+                        f"({there}); it can belong to one client only: remove it from one of the files"
+                    )
