@@ -14,7 +14,7 @@ import pytest
 from syncd.errors import ConfigError
 from syncd.sdk.connector import Connector, Deletes, Partitioned
 from syncd.sdk.contract.description import DescriptionContract
-from syncd.sdk.contract.harness import AT, Clock, context_for, ids_of, read_all
+from syncd.sdk.contract.harness import AT, NOW, Clock, context_for, ids_of, read_all
 from syncd.sdk.paging import parse_stamp
 
 SECOND = timedelta(seconds=1)
@@ -181,6 +181,26 @@ class IncrementalContract(FullReadContract):
 
         assert set(new) <= ids
         assert set(old) & ids == set()
+
+    @pytest.mark.parametrize("count", [0, 3])
+    def test_cursor_does_not_run_ahead_of_the_clock(
+        self, fake: Any, subject: Connector, incremental_stream: str, count: int
+    ) -> None:
+        self.populate(fake, incremental_stream, count, at=AT)
+
+        pages = read_all(subject, incremental_stream, partition=self.partition(fake, incremental_stream))
+
+        assert [page.cursor for page in pages if _stamp_of(page.cursor) > NOW] == []
+
+    def test_cursor_in_the_future_reads_to_a_normal_end(
+        self, fake: Any, subject: Connector, incremental_stream: str
+    ) -> None:
+        self.populate(fake, incremental_stream, 3, at=AT)
+        future = {"updated_at": (NOW + timedelta(days=365)).isoformat()}
+
+        pages = read_all(subject, incremental_stream, future, partition=self.partition(fake, incremental_stream))
+
+        assert ids_of(pages, deleted=True) == []
 
     def test_cursor_is_flat_json(self, fake: Any, subject: Connector, bulk_stream: str) -> None:
         self.populate(fake, bulk_stream, 3, at=AT)

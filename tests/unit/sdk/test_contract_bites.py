@@ -109,6 +109,12 @@ class NestedCursor(Acme):
             yield replace(page, cursor={"at": {"stamp": 1}})  # type: ignore[dict-item]
 
 
+class RunsAhead(Acme):
+    def read(self, stream: str, cursor: Cursor | None, *, partition: str = "") -> Iterator[Page]:
+        for page in super().read(stream, cursor, partition=partition):
+            yield replace(page, cursor={"updated_at": "2026-03-02T09:00:01Z"})
+
+
 class PicksFields(Acme):
     def read(self, stream: str, cursor: Cursor | None, *, partition: str = "") -> Iterator[Page]:
         for page in super().read(stream, cursor, partition=partition):
@@ -204,6 +210,7 @@ BROKEN: list[tuple[type[Acme], str, dict[str, Any]]] = [
     (WalksByNumber, "test_moving_list_hides_no_record", {**TASKS, "full": True}),
     (LocalStamps, "test_stamps_do_not_depend_on_the_machines_zone", {**TASKS, "zone": "Asia/Shanghai"}),
     (NestedCursor, "test_cursor_is_flat_json", TASKS),
+    (RunsAhead, "test_cursor_does_not_run_ahead_of_the_clock", {**TASKS, "count": 3}),
     (PicksFields, "test_unknown_field_passes_through_as_it_is", {**TASKS, "value": "🚀"}),
     (HidesTombstones, "test_removed_record_shows_as_declared", {"bulk_stream": "notes"}),
     (TrustsTheShape, "test_success_of_another_shape_is_an_error", {**TASKS, "body": {}}),
