@@ -149,7 +149,7 @@ def explain(fault: Mapping[str, Any]) -> str:
     if kind in ("literal_error", "enum"):
         allowed = re.findall(r"'([^']*)'", str(fault["ctx"]["expected"]))
         shown = short(given) if isinstance(given, str) else _kind(given)
-        return f"{shown} is not allowed; {hint(str(given), allowed)}"
+        return f"{shown} is not allowed; {hint(given if isinstance(given, str) else '', allowed)}"
     words = _WORDS.get(kind, "").format(**fault.get("ctx", {})) or str(fault["msg"])
     if kind == "missing":
         return words

@@ -86,11 +86,11 @@ class ConnectionSettings(Settings):
     pull: dict[str, Duration] = Field(default_factory=dict)
     limits: LimitSettings | None = None
     allow_private_hosts: list[str] = Field(default_factory=list)
-    _at: Callable[[yamlfile.Location], str] = PrivateAttr(default=yamlfile.dotted)
+    _at: Callable[[yamlfile.Location], str] | None = PrivateAttr(default=None)
 
     def at(self, *location: int | str) -> str:
         """Return `file:line: key.path` for an error in this block, `key.path` alone when it came from no file."""
-        return self._at(location)
+        return (self._at or yamlfile.dotted)(location)
 
 
 class ServiceSettings(Settings):
