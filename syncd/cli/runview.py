@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 from typing import Any, Final, Self
 
+from rich.cells import set_cell_size
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
@@ -115,12 +116,12 @@ class RunView:
         self._console.print(_reconciled_line(drafted))
         if drafted.verdict is Verdict.NOTHING_NEW:
             line = Text(" compose    ", style="dim")
-            line.append(f"{record.account:<18} ").append(f"nothing new since record {record.number}", style="green")
+            line.append(f"{_cells(record.account)} ").append(f"nothing new since record {record.number}", style="green")
             self._console.print(line)
             return
         for row, digest in zip(drafted.turn.rows, drafted.digests, strict=False):
             text = Text(" compose    ", style="dim")
-            text.append(f"{row.audience:<18} ").append(f"{row.channel}, {digest.locale}", style="default")
+            text.append(f"{_cells(row.audience)} ").append(f"{row.channel}, {digest.locale}", style="default")
             if row.approver:
                 text.append(f"  waits for {row.approver}", style="yellow")
             self._console.print(text)
@@ -130,7 +131,7 @@ class RunView:
     def _pushed(self, pushed: Pushed) -> None:
         row = pushed.row
         text = Text(" push       ", style="dim")
-        text.append(f"{row.connection:<18} ").append(f"{row.operation:<14} ")
+        text.append(f"{_cells(row.connection)} ").append(f"{row.operation:<14} ")
         if pushed.receipt:
             text.append("✔ ", style="green").append(f"{row.recipient or row.target_id}  ")
             text.append(f"{_short(pushed.receipt.remote_id)} ({row.delivery.value})", style="dim")
@@ -178,7 +179,7 @@ def _reconciled_line(drafted: Drafted) -> Text:
     progress = record.progress
     as_of = [source.data_as_of for source in record.sources if source.data_as_of]
     text = Text(" reconcile  ", style="dim")
-    text.append(f"{record.project_name:<18} ").append(f"record {record.number:<7} ")
+    text.append(f"{_cells(record.project_name)} ").append(f"record {record.number:<7} ")
     text.append(f"{progress.done_count:,}/{progress.total_count:,} done")
     if record.holds:
         text.append(" · data not fresh", style="yellow")
@@ -190,6 +191,11 @@ def _reconciled_line(drafted: Drafted) -> Text:
 def _count(progress: StreamProgress) -> str:
     read = progress.balance.read
     return f"{read:,}/{progress.total:,}" if progress.total else f"{read:,}"
+
+
+def _cells(text: str, width: int = 18) -> str:
+    """Return `text` filled or cut to `width` terminal cells: a Chinese character takes two."""
+    return set_cell_size(text, width)
 
 
 def _short(remote_id: str) -> str:
