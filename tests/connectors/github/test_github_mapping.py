@@ -140,9 +140,19 @@ def test_fields_of_a_task() -> None:
     assert task.project == entity_id("gh", "repositories", "acme/portal")
     assert task.milestone == entity_id("gh", "milestones", "acme/portal/milestones/3")
     assert task.assignee == task.reporter == entity_id("gh", "users", "maple")
-    assert task.due_date == date(2026, 4, 1)
     assert task.completed_at == datetime(2026, 3, 30, 22, 0, tzinfo=UTC)
     assert task.url == "https://github.com/acme/portal/issues/12"
+
+
+@pytest.mark.parametrize("kind", [issue, pull_request])
+@pytest.mark.parametrize("fields", [{}, {"state": "closed", "closed_at": AT}])
+def test_task_is_due_with_its_milestone_and_takes_no_copy_of_the_date(kind: Any, fields: dict[str, Any]) -> None:
+    milestone = state.milestone_row(9, "acme/portal", 3, "Beta", USER, at=AT) | {"due_on": "2026-04-01T07:00:00Z"}
+
+    task = entity("issues", kind(milestone=milestone, **fields))
+
+    assert task.milestone == entity_id("gh", "milestones", "acme/portal/milestones/3")
+    assert task.due_date is None
 
 
 def test_author_who_is_gone_is_nobody() -> None:
