@@ -63,5 +63,5 @@ def _entry(entry: Entry) -> str:
 
 def _table(table: Table) -> Iterator[str]:
     for entry, cells in table.rows:
-        pairs = [f"{column} {cell}" for column, cell in zip(table.columns[1:], cells, strict=True)]
-        yield f"- {_entry(entry)}: {', '.join(pairs)}"
+        pairs = [f"{column}: {cell}" for column, cell in zip(table.columns[1:], cells, strict=True)]
+        yield f"- {_entry(entry)} — {', '.join(pairs)}"

@@ -138,7 +138,7 @@ NEXT, BEFORE 13 MAR (1)
 - ▲ Rights matrix (overdue · 5 Mar)
 
 MILESTONES
-- ▲ UAT (1 of 1 item): Baseline 10 Mar, Last 17 Mar, Now 24 Mar, Slip, days +10
+- ▲ UAT (1 of 1 item) — Baseline: 10 Mar, Last: 17 Mar, Now: 24 Mar, Slip (days): +10
 
 SINCE YOU LAST RECEIVED (REPORT 8, 27 FEB)
 UAT: 17 Mar → 24 Mar
