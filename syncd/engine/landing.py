@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -40,8 +40,9 @@ def store_page(space: Workspace, run: str, place: Place, page: Page, position: P
     written ourselves comes back as an echo: it is known by its receipt, and skipped.
     """
     at = space.now()
-    live = {record.remote_id: record for record in page.records if not record.deleted}
-    gone = {record.remote_id for record in page.records if record.deleted} - live.keys()
+    last = {record.remote_id: record for record in page.records}
+    live = {remote_id: record for remote_id, record in last.items() if not record.deleted}
+    gone = last.keys() - live.keys()
     landed = [_land(record) for record in live.values()]
     with space.store.read() as connection:
         known = records.known(connection, place, [*live, *gone])
@@ -51,8 +52,10 @@ def store_page(space: Workspace, run: str, place: Place, page: Page, position: P
     changed = [item for item in landed if item.remote_id not in echoes and _differs(item, known.get(item.remote_id))]
     mapped = _map(space, place, changed, live)
     with space.store.begin() as connection:
-        _store(connection, place, changed, mapped, known=known.keys(), at=at)
+        declined = _store(connection, place, changed, mapped, known=known.keys(), at=at)
         deleted = records.mark_deleted(connection, place, list(gone), at=at)
+        # Whatever fits now, is as it was before it was parked, or is gone at the vendor, waits for nobody any more.
+        parked.settle(connection, place, [remote_id for remote_id in last if remote_id not in mapped.faults], at=at)
         balance = Balance(
             read=len(page.records),
             written=len(mapped.entities) + deleted,
@@ -64,8 +67,8 @@ def store_page(space: Workspace, run: str, place: Place, page: Page, position: P
             - len(gone)
             + len(gone & known.keys())
             - deleted,
-            skipped=len(mapped.skipped) + len(echoes) + len(gone - known.keys()),
-            parked=len(mapped.faults),
+            skipped=len(mapped.skipped) + len(echoes) + len(gone - known.keys()) + declined,
+            parked=len(mapped.faults) - declined,
         )
         runs.add(connection, run, balance)
         cursors.save(connection, replace(position, mapping=_fingerprint(space, place)))
@@ -105,15 +108,17 @@ def _store(
     *,
     known: Collection[str],
     at: datetime,
-) -> None:
+) -> int:
+    """Store what was mapped and park the faults; return how many of these a person has declined before."""
     stored = [item for item in items if item.remote_id not in mapped.faults]
     records.save(connection, place, stored, at=at)
     replaced = frozenset(entity.id for entity in mapped.entities if entity.ref.remote_id in known)
     records.save_entities(connection, mapped.entities, replaces=replaced, at=at)
     records.drop_entities(connection, place, [remote_id for remote_id in mapped.skipped if remote_id in known])
-    for item, fault in mapped.faults.values():
-        parked.park(connection, place, item, str(fault), at=at, field=fault.field, value=fault.value)
-    parked.settle(connection, place, [item.remote_id for item in stored], at=at)
+    return sum(
+        not parked.park(connection, place, item, str(fault), at=at, field=fault.field, value=fault.value)
+        for item, fault in mapped.faults.values()
+    )
 
 
 def _fingerprint(space: Workspace, place: Place) -> str:
@@ -145,7 +150,11 @@ def _replay(space: Workspace, place: Place, items: Sequence[Landed]) -> _Mapped:
     live = {item.remote_id: _record(place, item) for item in items}
     mapped = _map(space, place, items, live)
     with space.store.begin() as connection:
-        _store(connection, place, items, mapped, known=live.keys(), at=space.now())
+        at = space.now()
+        _store(connection, place, items, mapped, known=live.keys(), at=at)
+        parked.settle(
+            connection, place, [item.remote_id for item in items if item.remote_id not in mapped.faults], at=at
+        )
     return mapped
 
 
@@ -155,13 +164,22 @@ def _record(place: Place, item: Landed) -> Record:
 
 def retry_parked(space: Workspace, place: Place | None = None, *, only: Parked | None = None) -> tuple[int, int]:
     """Map parked records again; return how many went through and how many are parked still."""
-    with space.store.read() as connection:
-        rows = [only] if only else parked.open_rows(connection, source=place.connection if place else None)
     through = still = 0
-    for row in rows:
+    for row in [only] if only else _open_rows(space, place):
         if row.remote_id.startswith(parked.CENSUS) or (place is not None and row.place != place):
             continue
         mapped = _replay(space, row.place, [row.landed])
         through += not mapped.faults
         still += len(mapped.faults)
     return through, still
+
+
+def _open_rows(space: Workspace, place: Place | None) -> Iterator[Parked]:
+    after = 0
+    while True:
+        with space.store.read() as connection:
+            rows = parked.open_rows(connection, source=place.connection if place else None, after=after)
+        if not rows:
+            return
+        yield from rows
+        after = rows[-1].id

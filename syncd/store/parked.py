@@ -51,8 +51,8 @@ def park(
     at: datetime,
     field: str = "",
     value: str = "",
-) -> None:
-    """Park a record, or note that it still does not fit."""
+) -> bool:
+    """Park a record, or note that it still does not fit; False when a person has said no to exactly this content."""
     key = (parked.c.connection == place.connection) & (parked.c.stream == place.stream)
     key &= parked.c.remote_id == landed.remote_id
     fresh: dict[str, Any] = {
@@ -69,12 +69,12 @@ def park(
     }
     row = {"connection": place.connection, "stream": place.stream, "remote_id": landed.remote_id}
     if insert_new(connection, parked, {**row, **fresh, "times": 1, "first_at": at}):
-        return
+        return True
     known = connection.execute(sa.select(parked.c.state, parked.c.content_hash).where(key)).one()
     if known[0] == "skipped" and known[1] is not None and bytes(known[1]) == landed.content_hash:
-        fresh["state"] = "skipped"  # a person has said no to exactly this content
-        fresh.pop("why")
+        return False
     connection.execute(sa.update(parked).where(key).values(**fresh, times=parked.c.times + 1))
+    return True
 
 
 def settle(connection: Connection, place: Place, remote_ids: Sequence[str], *, at: datetime) -> None:
@@ -108,12 +108,26 @@ def load(connection: Connection, number: int) -> Parked | None:
     return _parked(dict(row._mapping)) if row else None
 
 
-def open_rows(connection: Connection, *, source: str | None = None, limit: int = 1000) -> list[Parked]:
-    """Return the open rows, oldest first."""
-    query = sa.select(parked).where(parked.c.state == "open").order_by(parked.c.id).limit(limit)
+def open_rows(connection: Connection, *, source: str | None = None, after: int = 0, limit: int = 1000) -> list[Parked]:
+    """Return the open rows behind row `after`, oldest first."""
+    query = sa.select(parked).where(parked.c.state == "open", parked.c.id > after).order_by(parked.c.id).limit(limit)
     if source is not None:
         query = query.where(parked.c.connection == source)
     return [_parked(dict(row._mapping)) for row in connection.execute(query)]
+
+
+def open_ids(connection: Connection, place: Place) -> set[str]:
+    """Return the remote ids of a partition's records that are parked; its quarantined deletions are no record."""
+    rows = connection.execute(
+        sa.select(parked.c.remote_id).where(
+            parked.c.connection == place.connection,
+            parked.c.stream == place.stream,
+            parked.c.partition == place.partition,
+            parked.c.state == "open",
+            ~parked.c.remote_id.startswith(CENSUS, autoescape=True),
+        )
+    )
+    return {row[0] for row in rows}
 
 
 def open_counts(connection: Connection) -> dict[str, int]:
