@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,10 +14,9 @@ from syncd.sdk.testing import is_inapplicable  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
-def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test hide secrets of its own: those of another would mask innocent words here."""
     monkeypatch.setattr(log, "_hidden", {})
-    yield
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
