@@ -358,3 +358,24 @@ def test_an_error_of_the_database_shows_none_of_the_data(store: Store) -> None:
         insert(store, tables.records, record(1, '{"title": "canary"}'), record(1, '{"title": "canary"}'))
 
     assert "canary" not in f"{caught.value} {caught.value.__cause__}"
+
+
+def test_a_new_sqlite_file_that_many_open_at_the_same_moment_refuses_nobody(tmp_path: Path) -> None:
+    faults: list[BaseException] = []
+
+    def open_once(start: threading.Barrier, path: Path) -> None:
+        start.wait()
+        try:
+            open_store(f"sqlite:///{path}").close()
+        except Exception as err:
+            faults.append(err)
+
+    for number in range(10):
+        start = threading.Barrier(8)
+        threads = [threading.Thread(target=open_once, args=(start, tmp_path / f"{number}.db")) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert faults == []
