@@ -145,16 +145,19 @@ def _start(space: Workspace, order: Order, command: str) -> str:
 @contextmanager
 def _alone(space: Workspace, accounts: Sequence[AccountSettings]) -> Iterator[None]:
     """Hold the run lease of every account, so that no account is run twice at the same time."""
+    held: list[Callable[[], None]] = []
     with ExitStack() as stack:
         for account in sorted(accounts, key=lambda account: account.id):
             try:
-                lease = leases.held(space.store, f"run:{account.id}", now=space.now, term=_LEASE, beat=True)
-                stack.enter_context(lease)
+                held.append(
+                    stack.enter_context(leases.held(space.store, f"run:{account.id}", now=space.now, term=_LEASE))
+                )
             except BusyError as err:
                 raise BusyError(
-                    f"another run of {account.id!r} is under way ({err}); wait for it to end. Should its process be dead "
-                    f"on another machine, the way is free after {_LEASE.seconds} s"
+                    f"another run of {account.id!r} is under way ({err}); wait for it to end. "
+                    f"Should its process be dead on another machine, the way is free after {_LEASE.seconds} s"
                 ) from err
+        stack.enter_context(leases.beating(held, _LEASE))
         yield
 
 

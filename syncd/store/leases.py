@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
@@ -103,12 +103,11 @@ def held(
     term: timedelta = timedelta(minutes=5),
     wait: Callable[[float], None] | None = None,
     wait_seconds: float = 0.0,
-    beat: bool = False,
 ) -> Iterator[Callable[[], None]]:
     """Hold a lease for a block; yields a function that prolongs it. BusyError when somebody else has it.
 
-    With `wait`, ask again every 0.2 s for up to `wait_seconds`. With `beat`, a thread prolongs it three times a term.
-    A prolongation that comes too late raises BusyError: the holder must stop, another one may have begun.
+    With `wait`, ask again every 0.2 s for up to `wait_seconds`. What takes longer than a term prolongs it, or lets
+    `beating` do so. A prolongation that comes too late raises BusyError: the holder must stop, another one may have begun.
     """
     holder = new_holder()
     waited = 0.0
@@ -123,23 +122,26 @@ def held(
             raise BusyError(f"{name}: the lease was lost to another process; stopping")
 
     try:
-        with _beating(prolong, term) if beat else contextlib.nullcontext():
-            yield prolong
+        yield prolong
     finally:
         release(store, name, holder)
 
 
 @contextmanager
-def _beating(prolong: Callable[[], None], term: timedelta) -> Iterator[None]:
-    """Prolong in the background; a missed beat is made up for by the next one, or noticed when the lease is lost."""
+def beating(held: Sequence[Callable[[], None]], term: timedelta) -> Iterator[None]:
+    """Prolong leases of `term` in the background, all in one thread, three times a term.
+
+    A missed beat is made up for by the next one, or noticed when the lease is lost.
+    """
     ended = threading.Event()
 
     def beats() -> None:
         while not ended.wait(term.total_seconds() / 3):
-            with contextlib.suppress(StoreError):
-                prolong()
+            for prolong in held:
+                with contextlib.suppress(StoreError):
+                    prolong()
 
-    thread = threading.Thread(target=beats, name="lease", daemon=True)
+    thread = threading.Thread(target=beats, name="leases", daemon=True)
     thread.start()
     try:
         yield
