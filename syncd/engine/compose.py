@@ -147,12 +147,9 @@ def _with_digests(space: Workspace, turn: Turn, made: CommunicationRecord, facts
         digests.append(digest)
         problems += [f"{row.audience}: {text}" for text in lint.problems(made, digest, other_accounts=others)]
         try:
-            for intent in addressing.intents(
-                space, turn.account, turn.project, row, made, digest, slot=_slot(turn, made)
-            ):
-                intents.setdefault(
-                    intent.idempotency_key, intent
-                )  # one message per person and slot: the first row wins
+            found = addressing.intents(space, turn.account, turn.project, row, made, digest, slot=_slot(turn, made))
+            for intent in found:  # one message per person and slot: the first row wins
+                intents.setdefault(intent.idempotency_key, intent)
         except (MappingError, ConfigError) as err:
             problems.append(f"{row.audience} → {row.channel}: {err}")
     if problems:
