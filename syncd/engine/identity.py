@@ -56,6 +56,8 @@ def roots(connection: Connection, project: ProjectSettings) -> Roots:
                     found.opportunities.append(entity)
                 case _:
                     found.missing.setdefault(source.connection, []).append(f"{key} {remote_id}")
+            if entity is not None and entity.deleted_at is not None:
+                found.missing.setdefault(source.connection, []).append(f"{key} {remote_id} (deleted there)")
     return found
 
 
@@ -94,7 +96,8 @@ def _once_each(found: Iterable[Conflict]) -> list[Conflict]:
     return list({(c.canonical, c.field, c.other_from): c for c in found}.values())
 
 
-def _owners(space: Workspace, kind: str) -> list[str]:
+def owners_of(space: Workspace, kind: str) -> list[str]:
+    """Return the connections whose word counts for a kind of entity, in order of precedence."""
     connections = space.config.service.connections
     return [name for name, settings in connections.items() if kind in settings.owns]
 
@@ -104,7 +107,7 @@ def _conflicts(space: Workspace, canonical: str, group: Sequence[Entity]) -> lis
     found: list[Conflict] = []
     for kind in {entity.entity_kind for entity in group}:
         same = [entity for entity in group if entity.entity_kind == kind]
-        found += merge(canonical[:128], same, _owners(space, kind))[1]
+        found += merge(canonical[:128], same, owners_of(space, kind))[1]
     return found
 
 

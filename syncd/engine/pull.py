@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,6 +17,7 @@ from syncd.errors import (
     ConnectorError,
     ContractError,
     RateLimitedError,
+    SyncdError,
     TransientError,
 )
 from syncd.sdk.connector import Cursor, Deletes, Page, Partitioned, StreamSpec
@@ -27,6 +28,7 @@ from syncd.store.records import Place
 from syncd.store.runs import Balance
 
 _LEASE: Final = timedelta(minutes=10)
+_PROLONG_AFTER: Final = timedelta(minutes=1)
 
 Told = Callable[["StreamProgress"], None]
 
@@ -89,26 +91,68 @@ def pull(space: Workspace, run: str, connection: str, wish: Wish, *, tell: Told 
     a wrong configuration. StoppedError after the page in hand; BusyError when another process reads the connection.
     """
     results: list[StreamProgress] = []
-    error: Exception | None = None
-    with leases.held(space.store, f"pull:{connection}", now=space.now, term=_LEASE) as prolong:
+    with leases.held(space.store, f"pull:{connection}", now=space.now, term=_LEASE) as prolong_now:
+        prolong = _sparing(prolong_now, space.now)
         for stream in _wanted(space, connection, wish):
-            try:
-                places = _places(space, connection, stream)
-            except ConnectorError as err:
-                error = err
-                results.append(StreamProgress(Place(connection, stream.name), error=err))
-                _note_failure(space, results[-1])
-            else:
-                for place in places:
-                    results.append(_pull_place(space, run, stream, place, wish, tell=tell, prolong=prolong))
-                    if isinstance(results[-1].error, AuthError | ConfigError):
-                        break
-            error = results[-1].error if results and isinstance(results[-1].error, AuthError | ConfigError) else None
-            if error is not None:
+            results += _pull_stream(space, run, connection, stream, wish, tell=tell, prolong=prolong)
+            if _closes(results):
                 break
-    result = PullResult(connection, tuple(results), error)
-    _note_health(space, result)
+    result = PullResult(connection, tuple(results), results[-1].error if _closes(results) else None)
+    _note_health(space, result, is_part=wish.streams is not None)
     return result
+
+
+def _closes(results: Sequence[StreamProgress]) -> bool:
+    """Say whether the last error is the whole connection's."""
+    return bool(results) and isinstance(results[-1].error, AuthError | ConfigError)
+
+
+def _pull_stream(
+    space: Workspace,
+    run: str,
+    connection: str,
+    stream: StreamSpec,
+    wish: Wish,
+    *,
+    tell: Told,
+    prolong: Callable[[], None],
+) -> list[StreamProgress]:
+    started_at = space.now()
+    try:
+        places = _places(space, connection, stream)
+    except (ConnectorError, ConfigError) as err:
+        progress = StreamProgress(Place(connection, stream.name), done=True, error=err)
+        _note_failure(space, progress)
+        tell(progress)
+        return [progress]
+    results: list[StreamProgress] = []
+    for place in places:
+        results.append(_pull_place(space, run, stream, place, wish, tell=tell, prolong=prolong))
+        if _closes(results):
+            return results
+    if stream.partitioned:
+        _note_listed(space, Place(connection, stream.name), at=started_at)
+    return results
+
+
+def _note_listed(space: Workspace, place: Place, *, at: datetime) -> None:
+    """Note that all partitions were asked for, under the name of none: a stream may well have no partition."""
+    with space.store.begin() as connection:
+        position = cursors.load(connection, place)
+        cursors.save(connection, replace(position, as_of=at, failed_at=None, error=None))
+
+
+def _sparing(prolong: Callable[[], None], now: Callable[[], datetime]) -> Callable[[], None]:
+    """Prolong at most once a minute: with every page it would cost a second transaction, half a millisecond."""
+    due = now() + _PROLONG_AFTER
+
+    def prolong_if_due() -> None:
+        nonlocal due
+        if now() >= due:
+            prolong()
+            due = now() + _PROLONG_AFTER
+
+    return prolong_if_due
 
 
 def _wanted(space: Workspace, connection: str, wish: Wish) -> list[StreamSpec]:
@@ -168,8 +212,7 @@ def _read_place(
     started_at = space.now()
     seen: set[str] | None = set() if start is None else None
     ended = False
-    pages = space.connector(place.connection).read(stream.name, start, partition=place.partition)
-    reader = ahead(pages)
+    reader = ahead(_pages(space, place, start))
     try:
         for page in reader:
             ended = page.complete
@@ -191,15 +234,31 @@ def _read_place(
         progress.vanished, progress.quarantined = census.settle(space, place, seen, at=started_at)
 
 
+def _pages(space: Workspace, place: Place, start: Cursor | None) -> Iterator[Page]:
+    """Yield what the connector reads; a fault of its own code is this stream's error and nobody else's."""
+    try:
+        yield from space.connector(place.connection).read(place.stream, start, partition=place.partition)
+    except SyncdError:
+        raise
+    except Exception as err:
+        log.get(connection=place.connection, stream=place.stream).error("connector broke", exc_info=True)
+        raise ContractError(
+            f"{place.connection} {place.stream}: the connector broke on an answer of the vendor "
+            f"({type(err).__name__}: {log.scrub(str(err))[:200]}); please report it"
+        ) from err
+
+
 def _start(stream: StreamSpec, position: Position, wish: Wish) -> Cursor | None:
     """Return the cursor to read from; never later than where the last read ended, so that nothing is jumped over."""
     if wish.full:
         return None
-    if wish.since is None or not stream.incremental:
+    if wish.since is None or position.cursor is None or not stream.incremental:
         return position.cursor
-    held = position.cursor.get("updated_at") if position.cursor else None
-    since = min(wish.since, parse_stamp(str(held))) if held else wish.since
-    return {"updated_at": stamp(since)}
+    held = position.cursor.get("updated_at")
+    reached = parse_stamp(str(held)) if held else position.as_of
+    if reached is None:
+        return None
+    return {"updated_at": stamp(wish.since)} if wish.since < reached else position.cursor
 
 
 def _next_position(position: Position, page: Page, started_at: datetime, *, full: bool) -> Position:
@@ -225,9 +284,11 @@ def _note_failure(space: Workspace, progress: StreamProgress) -> None:
         cursors.save(connection, replace(position, failed_at=space.now(), error=str(progress.error)))
 
 
-def _note_health(space: Workspace, result: PullResult) -> None:
-    """Tell once when a connection goes down and once when it is back."""
+def _note_health(space: Workspace, result: PullResult, *, is_part: bool) -> None:
+    """Tell once when a connection goes down and once when it is back: when no stream of it fails any more."""
     state, error = health.UP, None
+    if is_part and not result.errors and _still_fails(space, result.connection):
+        return
     if result.errors:
         worst = result.errors[0]
         state = health.PAUSED if isinstance(worst, AuthError | ConfigError) else health.DOWN
@@ -241,6 +302,13 @@ def _note_health(space: Workspace, result: PullResult) -> None:
         logger.info("connection back")
     else:
         logger.warning("connection down", error=error, next=next_step(result.errors[0]))
+
+
+def _still_fails(space: Workspace, connection: str) -> bool:
+    used = space.mapping(connection).streams
+    with space.store.read() as database:
+        positions = cursors.all_of(database, connection)
+    return any(position.failed_at for position in positions if position.place.stream in used)
 
 
 def next_step(error: Exception) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
-from syncd.engine.identity import Roots, contacts_of, roots, users_of
+from syncd.engine.completeness import source_states
+from syncd.engine.identity import Roots, contacts_of, owners_of, roots, users_of
+from syncd.engine.merge import merge
 from syncd.engine.workspace import Workspace
-from syncd.model.communication import CommunicationRecord, Freshness, Person, Show, SourceState
+from syncd.model.communication import CommunicationRecord, Person, Show
 from syncd.model.entities import (
     ChangeRequest,
     ChangeStatus,
@@ -26,8 +28,8 @@ from syncd.model.entities import (
 from syncd.report import asof
 from syncd.report.calendar import WorkingCalendar
 from syncd.report.facts import ProjectFacts
-from syncd.settings import AccountSettings, ProjectSettings, SourceSettings
-from syncd.store import Connection, cursors, parked, records
+from syncd.settings import AccountSettings, ProjectSettings
+from syncd.store import Connection, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def gather(space: Workspace, account: AccountSettings, project: ProjectSettings,
         contacts = contacts_of(connection, root)
         sources = space.sources_of(account)
         users = users_of(connection, sources)
-        states = _source_states(space, connection, project, root, frame.now)
+        states = source_states(space, connection, project, root, frame.now)
         baselines = _baselines(connection, work.milestones)
         held_since = _held_since(connection, work)
     people: dict[str, str] = {user.id: user.full_name for user in users}
@@ -67,7 +69,7 @@ def gather(space: Workspace, account: AccountSettings, project: ProjectSettings,
         decisions=work.decisions,
         change_requests=work.change_requests,
         people=people,
-        key_contacts=_key_contacts(account, contacts, users),
+        key_contacts=_key_contacts(space, account, contacts, users),
         sources=states,
         author=account.author,
         period_start=frame.period_start,
@@ -97,21 +99,23 @@ def _work(connection: Connection, root: Roots, as_of: datetime) -> _Work:
     def of(kind: str) -> list[Any]:
         return [e for project in root.projects for e in records.entities_of(connection, kind, project=project.id)]
 
-    return _Work(
-        _rewound(connection, of("Task"), as_of),
-        _rewound(connection, of("Milestone"), as_of),
-        of("Decision"),
-        of("ChangeRequest"),
-    )
+    def past(kind: str) -> list[Any]:
+        return [e for project in root.projects for e in _rewound(connection, kind, project.id, as_of)]
+
+    return _Work(past("Task"), past("Milestone"), of("Decision"), of("ChangeRequest"))
 
 
-def _rewound(connection: Connection, entities: list[Any], as_of: datetime) -> list[Any]:
-    history = records.changes_of(connection, [entity.id for entity in entities], since=as_of)
+def _rewound(connection: Connection, kind: str, project: str, as_of: datetime) -> list[Any]:
+    """Return what was in the project just before `as_of`, as it was then."""
+    here = records.entities_of(connection, kind, project=project)
+    left = records.moved_from(connection, kind, project, since=as_of)
+    now: dict[str, Any] = {entity.id: entity for entity in [*here, *left]}
+    history = records.changes_of(connection, list(now), since=as_of)
     past = []
-    for entity in entities:
+    for entity in now.values():
         changes = [(name, _value(old), _value(new), at) for name, old, new, at in history.get(entity.id, [])]
         past.append(asof.rewind(entity, as_of, changes))
-    return [entity for entity in past if entity is not None]
+    return [entity for entity in past if entity is not None and entity.project == project]
 
 
 def _value(text: str | None) -> Any:
@@ -141,76 +145,26 @@ def _held_since(connection: Connection, work: _Work) -> dict[str, datetime]:
     return {entity: newest[0][3] for entity, newest in history.items()}
 
 
-def _source_states(
-    space: Workspace, connection: Connection, project: ProjectSettings, root: Roots, now: datetime
-) -> list[SourceState]:
-    waiting = parked.open_counts(connection)
-    states: dict[str, SourceState] = {}
-    for source in project.sources:
-        if source.connection not in states:
-            states[source.connection] = _source_state(space, connection, project, source, root, now, waiting)
-    return list(states.values())
-
-
-def _source_state(
-    space: Workspace,
-    connection: Connection,
-    project: ProjectSettings,
-    source: SourceSettings,
-    root: Roots,
-    now: datetime,
-    waiting: dict[str, int],
-) -> SourceState:
-    """Return how complete one connection's data are; the oldest stream that matters decides."""
-    settings = space.connection(source.connection)
-    spec = space.spec(source.connection)
-    ours = {target for s in project.sources if s.connection == source.connection for target in s.targets.values()}
-    positions = [
-        position
-        for position in cursors.all_of(connection, source.connection)
-        if position.place.partition in ("", *ours)
-    ]
-    stamps = [position.as_of for position in positions]
-    data_as_of = min((at for at in stamps if at is not None), default=None)
-    failed = [position for position in positions if position.failed_at is not None]
-    missing = root.missing.get(source.connection, [])
-    note = ""
-    if not positions or data_as_of is None or None in stamps:
-        freshness, note = Freshness.NEVER, "not read to its end yet"
-    elif missing:
-        freshness, note = Freshness.FAILED, f"not found: {', '.join(missing)}"
-    elif now - data_as_of > space.config.service.fresh_for:
-        freshness = Freshness.STALE
-    elif failed:
-        freshness, note = Freshness.FAILED, f"{failed[0].place.stream}: the last read failed"
-    else:
-        freshness = Freshness.FRESH
-    return SourceState(
-        connection=source.connection,
-        title=settings.title or spec.title,
-        data_as_of=data_as_of,
-        freshness=freshness,
-        parked=waiting.get(source.connection, 0),
-        note=note,
-    )
-
-
-def _key_contacts(account: AccountSettings, contacts: Sequence[Contact], users: Sequence[User]) -> list[Person]:
-    """Return the people whom the client's file names, with what the systems know of them."""
-    by_address: dict[str, Contact | User] = {}
-    everyone: list[Contact | User] = [*users, *contacts]
-    for person in everyone:
-        if person.email:
-            by_address[person.email.strip().lower()] = person
+def _key_contacts(
+    space: Workspace, account: AccountSettings, contacts: Sequence[Contact], users: Sequence[User]
+) -> list[Person]:
+    """Return the people whom the client's file names, with what the systems know of them, field by field."""
     found: dict[str, Person] = {}
     for audience in account.audiences.values():
         for address in audience.addresses:
-            known = by_address.get(address.lower())
-            name = known.full_name if known else address
-            role = known.job_title if known else None
+            known = {**_merged(space, users, address), **_merged(space, contacts, address)}
             is_client = address in audience.contacts
-            found.setdefault(address, Person(name=name, role=role, email=address, is_client=is_client))
+            person = Person(
+                name=known.get("full_name", address), role=known.get("job_title"), email=address, is_client=is_client
+            )
+            found.setdefault(address, person)
     return list(found.values())
+
+
+def _merged(space: Workspace, people: Sequence[Contact] | Sequence[User], address: str) -> dict[str, Any]:
+    """Return the fields of the person with that address; where systems differ, the owner's value wins."""
+    same = [person for person in people if (person.email or "").strip().casefold() == address.casefold()]
+    return merge(address, same, owners_of(space, same[0].entity_kind))[0] if same else {}
 
 
 def calendar_of(account: AccountSettings) -> WorkingCalendar:

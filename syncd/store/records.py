@@ -255,6 +255,17 @@ def changes_of(
     return found
 
 
+def moved_from(connection: Connection, kind: str, project: str, *, since: datetime) -> list[Entity]:
+    """Return the entities of one kind that left a project at or after `since`."""
+    rows = connection.execute(
+        sa.select(changes.c.entity).where(
+            changes.c.field == "project", changes.c.old == _field(project), changes.c.at >= since
+        )
+    )
+    found = load_entities(connection, sorted({row[0] for row in rows}))
+    return [entity for entity in found if entity.entity_kind == kind]
+
+
 def counts(connection: Connection) -> dict[tuple[str, str], int]:
     """Return live records per (connection, stream)."""
     rows = connection.execute(
