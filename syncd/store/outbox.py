@@ -86,7 +86,7 @@ class Row:
 
 
 def put(connection: Connection, intent: Intent, *, held: bool, at: datetime) -> bool:
-    """Put a command in unless its key is there; False when it is. StoreError for the same key with another target."""
+    """Put a command in unless its key is there; False when it is. StoreError for the same key with other content."""
     row = {
         "idempotency_key": intent.idempotency_key,
         "account": intent.account,
@@ -108,11 +108,11 @@ def put(connection: Connection, intent: Intent, *, held: bool, at: datetime) -> 
     if insert_new(connection, outbox, row):
         return True
     known = connection.execute(
-        sa.select(outbox.c.connection, outbox.c.operation, outbox.c.target_id).where(
+        sa.select(outbox.c.connection, outbox.c.operation, outbox.c.target_id, outbox.c.payload_hash).where(
             outbox.c.idempotency_key == intent.idempotency_key
         )
     ).one()
-    if tuple(known) != (intent.connection, intent.operation, intent.target_id):
+    if tuple(known) != (intent.connection, intent.operation, intent.target_id, intent.payload_hash):
         raise StoreError(f"outbox: key {intent.idempotency_key} is in use for another command; nothing was queued")
     return False
 

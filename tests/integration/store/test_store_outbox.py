@@ -109,8 +109,11 @@ def test_the_same_key_is_queued_once(ready: Store) -> None:
     assert due(ready) == [1]
 
 
-@pytest.mark.parametrize("other", [{"connection": "second"}, {"operation": "send_note"}, {"target_id": "T-9"}])
-def test_the_same_key_for_another_target_is_refused(ready: Store, other: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [{"connection": "second"}, {"operation": "send_note"}, {"target_id": "T-9"}, {"payload_hash": "another"}],
+)
+def test_the_same_key_for_other_content_is_refused(ready: Store, other: dict[str, str]) -> None:
     put(ready, intent())
 
     with pytest.raises(StoreError) as caught:
