@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syncd.store.tables import firings
-from syncd.store.upsert import insert_new
+from syncd.store.upsert import insert_new, upsert
 
 
 def claim(
@@ -33,6 +34,15 @@ def register(connection: Connection, schedule: str, *, at: datetime, config_vers
         end(connection, schedule, at, at=at)
 
 
+def register_all(
+    connection: Connection, schedules: Iterable[str], *, at: datetime, config_version: str, holder: str
+) -> None:
+    """Note many schedules as first seen now; the caller knows that none of them has fired before."""
+    row = {"due_at": at, "fired_at": at, "config_version": config_version, "holder": holder}
+    rows = [{"schedule": schedule, **row, "state": "seen", "ended_at": at, "error": None} for schedule in schedules]
+    upsert(connection, firings, rows, keys=["schedule", "due_at"])
+
+
 def end(connection: Connection, schedule: str, due_at: datetime, *, at: datetime, error: str | None = None) -> None:
     """Note how a firing ended."""
     connection.execute(
@@ -50,11 +60,45 @@ def latest(connection: Connection, schedule: str) -> datetime | None:
     return found
 
 
-def prune(connection: Connection, *, before: datetime) -> int:
+def newest(connection: Connection, prefix: str) -> dict[str, datetime]:
+    """Return the newest slot that has fired of each schedule whose name begins with `prefix`."""
+    query = (
+        sa.select(firings.c.schedule, sa.func.max(firings.c.due_at))
+        .where(firings.c.schedule.startswith(prefix, autoescape=True))
+        .group_by(firings.c.schedule)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def unended(connection: Connection, prefix: str) -> list[tuple[str, datetime]]:
+    """Return the slots that were begun and not ended, whoever holds them, oldest first."""
+    query = (
+        sa.select(firings.c.schedule, firings.c.due_at)
+        .where(firings.c.state == "running", firings.c.schedule.startswith(prefix, autoescape=True))
+        .order_by(firings.c.due_at)
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def state_counts(connection: Connection, prefix: str) -> dict[str, int]:
+    """Return how many slots are in each state, of the schedules whose name begins with `prefix`."""
+    query = (
+        sa.select(firings.c.state, sa.func.count())
+        .where(firings.c.schedule.startswith(prefix, autoescape=True))
+        .group_by(firings.c.state)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def prune(connection: Connection, *, before: datetime, prefix: str = "") -> int:
     """Forget ended slots of long ago, but never a schedule's newest one."""
     other = firings.alias("other")
-    newest = sa.select(sa.func.max(other.c.due_at)).where(other.c.schedule == firings.c.schedule).scalar_subquery()
-    statement = sa.delete(firings).where(firings.c.ended_at < before, firings.c.due_at < newest)
+    last = sa.select(sa.func.max(other.c.due_at)).where(other.c.schedule == firings.c.schedule).scalar_subquery()
+    statement = sa.delete(firings).where(
+        firings.c.ended_at < before,
+        firings.c.due_at < last,
+        firings.c.schedule.startswith(prefix, autoescape=True),
+    )
     return int(connection.execute(statement).rowcount)
 
 

@@ -86,6 +86,12 @@ def close_abandoned(connection: Connection, *, before: datetime, at: datetime) -
     return int(result.rowcount)
 
 
+def prune(connection: Connection, *, command: str, before: datetime) -> int:
+    """Forget ended runs of a command of long ago."""
+    statement = sa.delete(runs).where(runs.c.command == command, runs.c.ended_at < before)
+    return int(connection.execute(statement).rowcount)
+
+
 def latest(connection: Connection, *, limit: int = 1, command: str | None = None) -> list[Mapping[str, Any]]:
     """Return the newest runs as rows."""
     query = sa.select(runs).order_by(runs.c.started_at.desc()).limit(limit)
