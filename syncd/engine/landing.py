@@ -26,8 +26,9 @@ _REPLAY_ROWS: Final = 500
 
 @dataclass(slots=True)
 class _Mapped:
-    """What the mapping made of some records: entities, records it does not take, and faults by remote id."""
+    """What the mapping made of `items`: entities, records it does not take, and faults by remote id."""
 
+    items: list[Landed] = field(default_factory=list)
     entities: list[Entity] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     faults: dict[str, tuple[Landed, MappingError]] = field(default_factory=dict)
@@ -43,24 +44,22 @@ def store_page(space: Workspace, run: str, place: Place, page: Page, position: P
     last = {record.remote_id: record for record in page.records}
     live = {remote_id: record for remote_id, record in last.items() if not record.deleted}
     gone = last.keys() - live.keys()
-    landed = [_land(record) for record in live.values()]
     with space.store.read() as connection:
-        known = records.known(connection, place, [*live, *gone])
-        echoes = outbox.own(
-            connection, place.connection, [item.remote_id for item in landed if item.remote_id not in known]
-        )
-    changed = [item for item in landed if item.remote_id not in echoes and _differs(item, known.get(item.remote_id))]
-    mapped = _map(space, place, changed, live)
+        known = records.known(connection, place, list(last))
+        echoes = outbox.own(connection, place.connection, [remote_id for remote_id in live if remote_id not in known])
+    # One record after the other, since a page of them is more than a processor keeps at hand.
+    landed = (_land(record) for remote_id, record in live.items() if remote_id not in echoes)
+    mapped = _map(space, place, (item for item in landed if _differs(item, known.get(item.remote_id))), live)
     with space.store.begin() as connection:
-        declined = _store(connection, place, changed, mapped, known=known.keys(), at=at)
+        declined = _store(connection, place, mapped, known=known.keys(), at=at)
         deleted = records.mark_deleted(connection, place, list(gone), at=at)
         # Whatever fits now, is as it was before it was parked, or is gone at the vendor, waits for nobody any more.
         parked.settle(connection, place, [remote_id for remote_id in last if remote_id not in mapped.faults], at=at)
         balance = Balance(
             read=len(page.records),
             written=len(mapped.entities) + deleted,
-            unchanged=len(landed)
-            - len(changed)
+            unchanged=len(live)
+            - len(mapped.items)
             - len(echoes)
             + len(page.records)
             - len(live)
@@ -88,6 +87,7 @@ def _map(space: Workspace, place: Place, items: Iterable[Landed], live: dict[str
     mapping, zone = space.mapping(place.connection), space.timezone(place.connection)
     result = _Mapped()
     for item in items:
+        result.items.append(item)
         try:
             entity = mapping.entity(live[item.remote_id], connection=place.connection, timezone=zone)
         except MappingError as err:
@@ -103,14 +103,13 @@ def _map(space: Workspace, place: Place, items: Iterable[Landed], live: dict[str
 def _store(
     connection: Connection,
     place: Place,
-    items: Sequence[Landed],
     mapped: _Mapped,
     *,
     known: Collection[str],
     at: datetime,
 ) -> int:
     """Store what was mapped and park the faults; return how many of these a person has declined before."""
-    stored = [item for item in items if item.remote_id not in mapped.faults]
+    stored = [item for item in mapped.items if item.remote_id not in mapped.faults]
     records.save(connection, place, stored, at=at)
     replaced = frozenset(entity.id for entity in mapped.entities if entity.ref.remote_id in known)
     records.save_entities(connection, mapped.entities, replaces=replaced, at=at)
@@ -151,7 +150,7 @@ def _replay(space: Workspace, place: Place, items: Sequence[Landed]) -> _Mapped:
     mapped = _map(space, place, items, live)
     with space.store.begin() as connection:
         at = space.now()
-        _store(connection, place, items, mapped, known=live.keys(), at=at)
+        _store(connection, place, mapped, known=live.keys(), at=at)
         parked.settle(
             connection, place, [item.remote_id for item in items if item.remote_id not in mapped.faults], at=at
         )
