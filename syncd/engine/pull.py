@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
 from syncd import log
@@ -90,6 +92,7 @@ def pull(space: Workspace, run: str, connection: str, wish: Wish, *, tell: Told 
     An error of one stream leaves the others alone, except where it is the whole connection's: refused credentials,
     a wrong configuration. StoppedError after the page in hand; BusyError when another process reads the connection.
     """
+    _spare_collector()
     results: list[StreamProgress] = []
     with leases.held(space.store, f"pull:{connection}", now=space.now, term=_LEASE) as prolong_now:
         prolong = _sparing(prolong_now, space.now)
@@ -140,6 +143,16 @@ def _note_listed(space: Workspace, place: Place, *, at: datetime) -> None:
     with space.store.begin() as connection:
         position = cursors.load(connection, place)
         cursors.save(connection, replace(position, as_of=at, failed_at=None, error=None))
+
+
+@cache
+def _spare_collector() -> None:
+    """Once a process, take what start-up has made out of the garbage collector's sight.
+
+    A page is thousands of containers. Without this the collector walks all modules again every few pages: 14 % of
+    the CPU time of a cold pull.
+    """
+    gc.freeze()
 
 
 def _sparing(prolong: Callable[[], None], now: Callable[[], datetime]) -> Callable[[], None]:
