@@ -118,6 +118,7 @@ class ApiClient:
         *,
         params: Params | None = None,
         json: Any = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         idempotent: bool = False,
         changes_nothing: bool = False,
@@ -125,19 +126,27 @@ class ApiClient:
     ) -> Reply:
         """Send one request and return its answer, or raise the error that says what to do next.
 
-        `params` are added to those that `path` carries; a value of None leaves the parameter out.
+        `params` are added to those that `path` carries; a value of None leaves the parameter out. The body is `json`,
+        or `content` as it is (a file, a form), whose `Content-Type` is then among the `headers`.
         """
         reads = changes_nothing or method in _SAFE_METHODS
         if self._context.read_only and not reads:
             raise ReadOnlyError(f"{method} {where(path)}: plan mode sends no write")
         question = Question(method, reads=reads, repeatable=reads or idempotent, decoded=not raw)
-        request = self._built(question, path, params, json, headers)
+        request = self._built(question, path, params, headers, json=json, content=content)
         if not question.repeatable:
             return self._send(request, question)
         return self._retrying()(self._send, request, question)
 
     def _built(
-        self, question: Question, path: str, params: Params | None, json: Any, headers: Mapping[str, str] | None
+        self,
+        question: Question,
+        path: str,
+        params: Params | None,
+        headers: Mapping[str, str] | None,
+        *,
+        json: Any,
+        content: bytes | None,
     ) -> httpx.Request:
         try:
             url = httpx.URL(self._url(path))
@@ -150,7 +159,7 @@ class ApiClient:
             question.method,
             url,
             headers={**(headers or {}), **({"Content-Type": "application/json"} if json is not None else {})},
-            content=msgspec.json.encode(json, enc_hook=_plain) if json is not None else None,
+            content=msgspec.json.encode(json, enc_hook=_plain) if json is not None else content,
         )
 
     def _retrying(self) -> tenacity.Retrying:

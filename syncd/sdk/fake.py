@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, ClassVar, Final, Self
@@ -272,7 +272,7 @@ class FakeServer:
             if unknown:
                 self.refused.append(f"{request.method} {path}: {', '.join(unknown)}")
                 return self.error(400, f"unknown parameter {', '.join(unknown)}")
-            full = Request(request.method, path, request.query, request.headers, request.body, found.groups())
+            full = replace(request, path=path, groups=found.groups())
             answer: Answer = self._handled(handler, full)
             if not reads and answer.status < 300:
                 self.writes += 1

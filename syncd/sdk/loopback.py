@@ -40,7 +40,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a handler is given: decoded query, JSON or form body, lower-case headers, path groups."""
+    """What a handler is given: decoded query, JSON or form body, lower-case headers, path groups; `raw` is the body."""
 
     method: str
     path: str
@@ -48,6 +48,7 @@ class Request:
     headers: Mapping[str, str]
     body: Any
     groups: tuple[str, ...] = ()
+    raw: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ def make_handler(
                 dict(parse_qsl(parts.query, keep_blank_values=True)),
                 headers,
                 _body(raw, headers),
+                raw=raw,
             )
             answer, fault = handle(request)
             if fault in (Fault.RESET, Fault.LOST_ANSWER):
@@ -176,9 +178,9 @@ def make_handler(
 def _body(raw: bytes, headers: Mapping[str, str]) -> Any:
     if not raw:
         return None
-    if "urlencoded" in headers.get("content-type", ""):
-        return dict(parse_qsl(raw.decode()))
     try:
+        if "urlencoded" in headers.get("content-type", ""):
+            return dict(parse_qsl(raw.decode()))
         return msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):  # a file; some clients call one a form
         return raw

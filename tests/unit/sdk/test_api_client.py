@@ -497,6 +497,15 @@ def test_read_only_payload_is_encoded() -> None:
     assert vendor.asked[0].headers["content-type"] == "application/json"
 
 
+def test_content_goes_out_as_it_is() -> None:
+    vendor = Vendor(OK)
+
+    vendor.client().request("POST", "/x", content=b"\x89PNG", headers={"Content-Type": "image/png"})
+
+    assert vendor.asked[0].content == b"\x89PNG"
+    assert vendor.asked[0].headers["content-type"] == "image/png"
+
+
 def test_user_agent_names_us() -> None:
     vendor = Vendor(OK)
 

@@ -37,6 +37,10 @@ class Acme(FakeServer):
         self.made.append(request.body)
         return Answer(201, {"id": len(self.made)})
 
+    @route("POST", "/files")
+    def keep(self, request: Request) -> Answer:
+        return Answer(200, {"bytes": list(request.raw), "as_body": request.body == request.raw})
+
     @route("GET", "/broken")
     def broken(self, request: Request) -> Answer:
         raise LookupError("no such row")
@@ -63,6 +67,19 @@ def test_handler_gets_path_query_and_body(http: httpx.Client) -> None:
 
 def test_form_bodies_are_decoded(fake: Acme, http: httpx.Client) -> None:
     assert http.post("/login", data={"user": "王"}).json() == {"token": "王"}
+
+
+@pytest.mark.parametrize("kind", ["image/png", "application/x-www-form-urlencoded"])
+def test_a_file_arrives_byte_for_byte_whatever_it_is_called(fake: Acme, http: httpx.Client, kind: str) -> None:
+    reply = http.post("/files", content=b"\x89PNG", headers={"Content-Type": kind})
+
+    assert reply.json() == {"bytes": [0x89, 0x50, 0x4E, 0x47], "as_body": True}
+
+
+def test_json_in_a_file_is_still_there_as_bytes(fake: Acme, http: httpx.Client) -> None:
+    reply = http.post("/files", content=b"1.0")
+
+    assert reply.json()["bytes"] == [0x31, 0x2E, 0x30]
 
 
 def test_missing_credentials_are_refused_except_on_public_paths(fake: Acme) -> None:
