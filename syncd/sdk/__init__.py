@@ -34,6 +34,8 @@ from syncd.sdk.connector import (
     Record,
     Role,
     StreamSpec,
+    WebhookHint,
+    WebhookReceiver,
 )
 from syncd.sdk.guard import AddressGuard, AddressRefusedError
 from syncd.sdk.tokens import MemoryTokens, Token, TokenStore
@@ -79,6 +81,8 @@ __all__ = [
     "Token",
     "TokenStore",
     "TransientError",
+    "WebhookHint",
+    "WebhookReceiver",
     "hide",
     "one_line",
     "scrub",

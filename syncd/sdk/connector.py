@@ -244,3 +244,28 @@ class Partitioned(Protocol):
     def partitions(self, stream: str) -> Sequence[str]:
         """Return the partitions of `stream` now, in a stable order."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookHint:
+    """What a callback told us: the streams to read now, and the answer that the vendor waits for.
+
+    `streams` is empty for a callback that is no news. `reply` is what a vendor asks back to prove an address.
+    """
+
+    streams: frozenset[str] = frozenset()
+    reply: bytes = b""
+    content_type: str = "application/json"
+
+
+@runtime_checkable
+class WebhookReceiver(Protocol):
+    """A connector whose vendor calls us. A callback is a hint that a read is due; the read is the truth."""
+
+    def receive(self, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> WebhookHint:
+        """Check the callback's signature over the raw `body` and return what it hints at; no network call.
+
+        Header names are compared without case. AuthError when the signature is not the vendor's or its stamp is more
+        than five minutes off, ConfigError when the connection has no secret to check it with.
+        """
+        ...
