@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -11,6 +11,7 @@ from syncd import log
 from syncd.engine.workspace import Workspace
 from syncd.errors import (
     AuthError,
+    BusyError,
     ConfigError,
     ConnectorError,
     ContractError,
@@ -19,6 +20,8 @@ from syncd.errors import (
     ReadOnlyError,
     RejectedError,
     StoppedError,
+    StoreError,
+    SyncdError,
     TransientError,
 )
 from syncd.sdk.connector import Delivery, Receipt
@@ -29,16 +32,18 @@ _CLAIM: Final = timedelta(minutes=15)
 _FIRST_RETRY: Final = timedelta(minutes=1)
 _LONGEST_RETRY: Final = timedelta(hours=4)
 _MOST_ATTEMPTS: Final = 10
+_LOOKED_UP_LATER: Final = "the process that was sending it died; a run in a minute looks whether it arrived"
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What became of one command. `receipt` is there when it was sent, `error` says why it was not."""
+    """What became of one command. `receipt` is there when it was sent, `error` and `cause` say why it was not."""
 
     row: Row
     state: State
     receipt: Receipt | None = None
     error: str = ""
+    cause: Exception | None = field(default=None, compare=False)
 
 
 def push(
@@ -56,19 +61,35 @@ def push(
     if space.read_only:
         raise ReadOnlyError("push: plan mode sends nothing")
     holder = leases.new_holder()
-    with space.store.begin(durable=True) as database:
-        outbox.recover(database, at=space.now())
+    done = [
+        pushed
+        for pushed in _recovered(space)
+        if connection in (None, pushed.row.connection) and account in (None, pushed.row.account)
+    ]
+    for pushed in done:
+        tell(pushed)
     with space.store.read() as database:
         due = outbox.due(database, at=space.now(), source=connection, account=account)
-    done: list[Pushed] = []
     closed: set[str] = set()
     for number in due:
         space.check_stop()
-        pushed = _push_one(space, number, holder, only=only, closed=closed)
-        if pushed is not None:
-            done.append(pushed)
-            tell(pushed)
+        one = _push_one(space, number, holder, only=only, closed=closed)
+        if one is not None:
+            done.append(one)
+            tell(one)
     return done
+
+
+def _recovered(space: Workspace) -> list[Pushed]:
+    """Take back what a process that died was sending; return what cannot be sent again at once."""
+    at = space.now()
+    with space.store.begin(durable=True) as database:
+        lost = outbox.recover_lost(database, at=at, is_dead=leases.has_died, not_before=at + _FIRST_RETRY)
+    for row in lost:
+        logger = log.get(connection=row.connection, operation=row.operation, key=row.idempotency_key)
+        logger.warning("command of a dead process taken back", state=row.state.value)
+    waiting = [row for row in lost if row.state is State.UNKNOWN or (row.not_before and row.not_before > at)]
+    return [Pushed(row, row.state, error=row.detail or _LOOKED_UP_LATER) for row in waiting]
 
 
 def _push_one(
@@ -91,6 +112,13 @@ def _push_one(
     except StoppedError as err:
         _failed(space, row, holder, err)
         raise
+    except BusyError as err:
+        return _failed(space, row, holder, err)
+    except StoreError:
+        raise
+    except Exception as err:  # noqa: BLE001  # one bad command must not stop the queue
+        log.get(connection=row.connection).error("connector broke", exc_info=True)
+        return _failed(space, row, holder, err)
     return _sent(space, row, holder, receipt)
 
 
@@ -123,7 +151,7 @@ def _has_readers(database: Connection, row: Row) -> bool:
 
 def _failed(space: Workspace, row: Row, holder: str, error: Exception) -> Pushed:
     """Settle a command that was not sent by what its error says happens next."""
-    state, text = _verdict(row, error), str(error)
+    state, text = _verdict(row, error), _text(error)
     at = space.now()
     with space.store.begin(durable=True) as database:
         if state is State.PENDING:
@@ -133,7 +161,7 @@ def _failed(space: Workspace, row: Row, holder: str, error: Exception) -> Pushed
             outbox.fail(database, row.id, holder, state, text, at=at)
     logger = log.get(connection=row.connection, operation=row.operation, key=row.idempotency_key)
     logger.warning("command not sent", state=state.value, error=text)
-    return Pushed(row, state, error=text)
+    return Pushed(row, state, error=text, cause=error)
 
 
 def _verdict(row: Row, error: Exception) -> State:
@@ -144,8 +172,16 @@ def _verdict(row: Row, error: Exception) -> State:
             return State.UNKNOWN if isinstance(error, OutcomeUnknownError) else State.PARKED
         case RejectedError() | ContractError():
             return State.PARKED
-        case _:
+        case SyncdError():
             return State.PENDING
+        case _:
+            return State.UNKNOWN if row.delivery is Delivery.BLIND else State.PARKED
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, SyncdError):
+        return str(error)
+    return f"the connector broke ({type(error).__name__}: {log.scrub(str(error))[:200]}); please report it"
 
 
 def _pause(row: Row, error: Exception) -> timedelta:

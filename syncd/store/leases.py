@@ -49,7 +49,7 @@ def take(store: Store, name: str, holder: str, *, at: datetime, term: timedelta)
     with store.begin() as connection:
         found = connection.execute(sa.select(leases.c.holder).where(leases.c.name == name)).scalar()
         may_replace = (leases.c.holder == holder) | (leases.c.until <= at)
-        if found is not None and _has_died(found):
+        if found is not None and has_died(found):
             may_replace |= leases.c.holder == found
         result = connection.execute(
             sa.update(leases).where(leases.c.name == name, may_replace).values(holder=holder, until=at + term)
@@ -66,7 +66,7 @@ def _prolonged(store: Store, name: str, holder: str, *, until: datetime) -> bool
         return connection.execute(sa.update(leases).where(ours).values(until=until)).rowcount == 1
 
 
-def _has_died(holder: str) -> bool:
+def has_died(holder: str) -> bool:
     """Say whether `holder` is a process that we would see, and that is gone; elsewhere only the term can tell."""
     host, _, rest = holder.partition(":")
     pid = rest.partition(":")[0]

@@ -5,7 +5,7 @@ pending → claimed → sent | parked | unknown. `held` waits for an approval, `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -169,6 +169,29 @@ def recover(connection: Connection, *, at: datetime) -> int:
         sa.update(outbox).where(dead & ~blind).values(state=State.PENDING, claimed_by=None, claimed_until=None)
     )
     return int(unknown.rowcount + again.rowcount)
+
+
+def recover_lost(
+    connection: Connection, *, at: datetime, is_dead: Callable[[str], bool], not_before: datetime
+) -> list[Row]:
+    """Deal with claims that have run out, and at once with those whose holder `is_dead`; return them as they stand now.
+
+    A findable one of the dead is tried again from `not_before` on: what it may have written must be visible by then.
+    """
+    query = sa.select(outbox.c.id, outbox.c.claimed_by, outbox.c.claimed_until).where(outbox.c.state == State.CLAIMED)
+    claimed = connection.execute(query).all()
+    dead = [row.id for row in claimed if row.claimed_until > at and is_dead(row.claimed_by)]
+    over = [row.id for row in claimed if row.claimed_until <= at]
+    if dead:
+        these = outbox.c.id.in_(dead)
+        connection.execute(sa.update(outbox).where(these).values(claimed_until=at))
+        is_findable = outbox.c.delivery == Delivery.FINDABLE.value
+        connection.execute(sa.update(outbox).where(these, is_findable).values(not_before=not_before))
+    if not dead and not over:
+        return []
+    recover(connection, at=at)
+    found = connection.execute(sa.select(outbox).where(outbox.c.id.in_([*dead, *over])).order_by(outbox.c.id))
+    return [_row(dict(row._mapping)) for row in found]
 
 
 def settle(connection: Connection, number: int, holder: str, receipt: Receipt, *, at: datetime) -> None:
