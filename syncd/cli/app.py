@@ -58,6 +58,11 @@ class Pages(Protocol):
         """Stop listening."""
         ...
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether they are still served."""
+        ...
+
 
 MakePages = Callable[[object, str], Pages]
 

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from syncd import log
+from syncd.daemon.cadence import CENSUS, LONGEST_PAUSE, Track, slot_at
 from syncd.engine import compose, identity
 from syncd.engine.compose import Drafted, Verdict
 from syncd.engine.pull import PullResult, Wish, pull
 from syncd.engine.push import Pushed, push
 from syncd.engine.workspace import Workspace
-from syncd.errors import BusyError, ConfigError, ConnectorError, StoppedError
+from syncd.errors import (
+    AuthError,
+    BusyError,
+    ConfigError,
+    ConnectorError,
+    RateLimitedError,
+    StoppedError,
+    TransientError,
+)
 from syncd.settings import AccountSettings
 from syncd.store import Connection, firings, health, outbox, runs
+from syncd.store.outbox import State
 
-CENSUS: Final = "census"
-_CENSUS_CADENCE: Final = timedelta(weeks=1)
-_RETRY: Final = timedelta(minutes=5)
-_RETRY_PAUSED: Final = timedelta(hours=1)
+_KEEP_PLAN: Final = timedelta(days=400)  # the promise of the idempotency keys
+_KEEP_PULL: Final = timedelta(days=7)
+_KEEP_RUNS: Final = timedelta(days=30)
+_ABANDONED: Final = timedelta(days=1)
+_PUSH_REST: Final = timedelta(minutes=15)
+
+Due = dict[str, datetime]  # stream (or census) → its slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,48 +44,87 @@ class Holder:
     config_version: str
 
 
-def cadences(space: Workspace, connection: str) -> dict[str, timedelta]:
-    """Return how often each stream of a connection is read, and how often a census is taken."""
-    own = space.connection(connection).pull
-    used = space.mapping(connection).streams
-    found = {s.name: own.get(s.name, s.cadence) for s in space.spec(connection).streams if s.name in used}
-    if found:
-        found[CENSUS] = own.get(CENSUS, _CENSUS_CADENCE)
-    return found
+# -- pull -----------------------------------------------------------------------------------------------------------
 
 
-def slot_at(name: str, cadence: timedelta, now: datetime) -> datetime:
-    """Return the slot of a cadence that `now` lies in; `name` spreads the slots of different streams over time."""
-    span = int(cadence.total_seconds())
-    offset = zlib.crc32(name.encode()) % span
-    seconds = int(now.timestamp()) - offset
-    return datetime.fromtimestamp(seconds - seconds % span + offset, tz=UTC)
-
-
-def pull_due(space: Workspace, connection: str, holder: Holder, done: dict[str, datetime]) -> PullResult | None:
+def pull_due(
+    space: Workspace, connection: str, spans: Mapping[str, timedelta], holder: Holder, track: Track
+) -> PullResult | None:
     """Read the streams of a connection whose slot has come; None when none has.
 
-    `done` remembers the slots that this process has seen claimed, so that a tick in between costs nothing. A slot that
-    another process has claimed is its affair. An interrupted read goes on in the next slot.
+    A slot that is done is left alone; one that failed is tried again after its pause, or along with the next read. An
+    interrupted read leaves its slots open: the next leader takes them over and goes on from the cursor.
     """
-    due = _claim_streams(space, connection, holder, done)
+    now = space.now()
+    if track.is_resting(now):
+        return None
+    due = _claim_streams(space, connection, spans, holder, track)
     if not due:
         return None
-    names = frozenset(name for name, _ in due)
-    result, error = None, ""
     try:
-        result = _pull_kept(space, connection, names)
-        error = str(result.errors[0]) if result.errors else ""
-    except BusyError as err:
-        error = str(err)
+        result = _pull_kept(space, connection, frozenset(due))
     except StoppedError:
-        return None  # the slots stay open: the next leader takes them over and goes on
-    with space.store.begin() as database:
-        for name, slot in due:
-            firings.end(database, _schedule(connection, name), slot, at=space.now(), error=error or None)
-            if error:
-                done.pop(_schedule(connection, name), None)
+        return None
+    except BaseException as err:
+        _end_reads(space, connection, due, dict.fromkeys(due, str(err) or type(err).__name__), track)
+        if isinstance(err, BusyError):
+            log.get(connection=connection).info("read postponed", reason=str(err))
+            return None
+        raise
+    _end_reads(space, connection, due, _errors_by_stream(result, due), track)
+    track.rest_until = _rest(result, space.now())
     return result
+
+
+def _claim_streams(
+    space: Workspace, connection: str, spans: Mapping[str, timedelta], holder: Holder, track: Track
+) -> Due:
+    """Claim the slots that have come. A failing stream goes along with any other, so that health is told as a whole."""
+    now = space.now()
+    current = {name: slot_at(connection, span, now) for name, span in spans.items()}
+    fresh = {name: slot for name, slot in current.items() if track.done.get(name) != slot}
+    ready = {name for name in fresh if name not in track.retry_at or track.retry_at[name] <= now}
+    if not ready:
+        return {}
+    with space.store.begin() as database:
+        claimed = {
+            name: slot
+            for name, slot in fresh.items()
+            if (name in ready or name != CENSUS) and _claim_read(database, connection, name, slot, holder, at=now)
+        }
+        for name in fresh.keys() - claimed.keys():
+            if _is_done(database, _reading(connection, name), fresh[name]):
+                track.succeeded(name, fresh[name])
+    return claimed
+
+
+def _claim_read(
+    database: Connection, connection: str, name: str, slot: datetime, holder: Holder, *, at: datetime
+) -> bool:
+    """Claim a slot; go on with one that a dead process left open, and begin one anew that failed."""
+    schedule = _reading(connection, name)
+    is_first = name == CENSUS and firings.latest(database, schedule) is None
+    if not claim(database, schedule, slot, holder, at=at) and not firings.try_again(
+        database, schedule, slot, holder=holder.name, at=at, failed_before=at
+    ):
+        return False
+    if is_first:
+        firings.end(database, schedule, slot, at=at)  # the first read of everything is a census already
+    return not is_first
+
+
+def claim(database: Connection, schedule: str, slot: datetime, holder: Holder, *, at: datetime) -> bool:
+    """Claim a slot, go on with our own, or take over another's: only the leader asks, so its process is dead."""
+    if firings.claim(database, schedule, slot, at=at, config_version=holder.config_version, holder=holder.name):
+        return True
+    if firings.state_of(database, schedule, slot) == ("running", holder.name):
+        return True
+    return firings.take_over(database, schedule, slot, holder=holder.name, at=at)
+
+
+def _is_done(database: Connection, schedule: str, slot: datetime) -> bool:
+    state = firings.state_of(database, schedule, slot)
+    return state is not None and state[0] == "done"
 
 
 def _pull_kept(space: Workspace, connection: str, names: frozenset[str]) -> PullResult:
@@ -92,59 +143,58 @@ def _pull_kept(space: Workspace, connection: str, names: frozenset[str]) -> Pull
             runs.end(database, run, state, at=space.now())
 
 
-def _claim_streams(
-    space: Workspace, connection: str, holder: Holder, done: dict[str, datetime]
-) -> list[tuple[str, datetime]]:
+def _errors_by_stream(result: PullResult, due: Due) -> dict[str, str]:
+    """Return what went wrong by stream. A census counts only if every stream was read; so does what was not reached."""
+    found = {p.place.stream: str(p.error) for p in result.streams if p.error is not None}
+    if result.errors:
+        found[CENSUS] = str(result.errors[0])
+    if result.error is not None:
+        reached = {progress.place.stream for progress in result.streams}
+        found.update({name: str(result.error) for name in due if name not in reached})
+    return found
+
+
+def _end_reads(space: Workspace, connection: str, due: Due, errors: Mapping[str, str], track: Track) -> None:
     now = space.now()
-    slots = {_schedule(connection, name): (name, span) for name, span in cadences(space, connection).items()}
-    current = {schedule: slot_at(schedule, span, now) for schedule, (_, span) in slots.items()}
-    fresh = {schedule: slot for schedule, slot in current.items() if done.get(schedule) != slot}
-    if not fresh:
-        return []
+    for name, slot in due.items():  # first what costs nothing: the database may be the one that failed
+        track.failed(name, now) if name in errors else track.succeeded(name, slot)
     with space.store.begin() as database:
-        pause = _RETRY_PAUSED if health.is_paused(database, connection) else _RETRY
-        claimed = [
-            (slots[schedule][0], slot)
-            for schedule, slot in fresh.items()
-            if _claim_slot(database, schedule, slot, holder, now=now, pause=pause)
-        ]
-        states = {schedule: firings.state_of(database, schedule, slot) for schedule, slot in fresh.items()}
-    failed = {schedule for schedule, state in states.items() if state and state[0] == "failed"}
-    done.update({schedule: slot for schedule, slot in fresh.items() if schedule not in failed})
-    return claimed
+        for name, slot in due.items():
+            firings.end(database, _reading(connection, name), slot, at=now, error=errors.get(name))
 
 
-def _claim_slot(
-    database: Connection, schedule: str, slot: datetime, holder: Holder, *, now: datetime, pause: timedelta
-) -> bool:
-    """Claim a slot; take over one that a dead process left open, and begin one anew that failed a while ago."""
-    is_first = firings.latest(database, schedule) is None
-    name = holder.name
-    if firings.claim(database, schedule, slot, at=now, config_version=holder.config_version, holder=name):
-        if is_first and schedule.endswith(f":{CENSUS}"):
-            firings.end(database, schedule, slot, at=now)  # the first read of everything is a census already
-            return False
-        return True
-    return firings.take_over(database, schedule, slot, holder=name, at=now) or firings.try_again(
-        database, schedule, slot, holder=name, at=now, failed_before=now - pause
-    )
+def _rest(result: PullResult, now: datetime) -> datetime | None:
+    """Return until when the vendor is left alone: an hour when it refuses us, or as long as it says itself."""
+    if isinstance(result.error, AuthError | ConfigError):
+        return now + LONGEST_PAUSE
+    waits = [err.retry_after for err in result.errors if isinstance(err, RateLimitedError) and err.retry_after]
+    return now + timedelta(seconds=max(waits)) if waits else None
 
 
-def _schedule(connection: str, name: str) -> str:
+def _reading(connection: str, name: str) -> str:
     return f"pull:{connection}:{name}"
 
 
-def plan_schedule(account: AccountSettings, rhythm: str) -> str:
+# -- compose --------------------------------------------------------------------------------------------------------
+
+
+def plan_schedule(account: str, rhythm: str) -> str:
     """Return the name under which the slots of an account's rhythm are kept."""
-    return f"plan:{account.id}:{rhythm}"
+    return f"plan:{account}:{rhythm}"
 
 
 def compose_slot(
-    space: Workspace, account: AccountSettings, rhythm: str, slot: datetime, *, is_last_try: bool = False
+    space: Workspace,
+    account: AccountSettings,
+    rhythm: str,
+    slot: datetime,
+    *,
+    is_first_try: bool = True,
+    is_last_try: bool = False,
 ) -> bool:
     """Compose the turns of a slot; True when it is settled, False when it is held and should be tried again.
 
-    The caller has claimed the slot. What is held on the last try is given up and told.
+    The caller has claimed the slot. What is held is told at the first try, and given up and told at the last.
     """
     identity.link(space, account)
     drafts = [
@@ -152,44 +202,101 @@ def compose_slot(
     ]
     for drafted in drafts:
         queued = compose.commit(space, drafted)
-        _tell(account, drafted, slot, queued)
+        _tell(account, drafted, slot, queued, is_first_try=is_first_try, is_last_try=is_last_try)
     held = [problem for drafted in drafts if drafted.verdict is Verdict.HELD for problem in drafted.problems]
     if held and not is_last_try:
         return False
     blocked = [p for drafted in drafts if drafted.verdict is Verdict.BLOCKED for p in drafted.problems]
-    error = "; ".join([*held, *blocked]) or None
-    with space.store.begin() as database:
-        firings.end(database, plan_schedule(account, rhythm), slot, at=space.now(), error=error)
+    end_slot(space, account.id, rhythm, slot, error="; ".join([*held, *blocked]) or None)
     return True
 
 
-def _tell(account: AccountSettings, drafted: Drafted, slot: datetime, queued: int) -> None:
+def end_slot(space: Workspace, account: str, rhythm: str, slot: datetime, *, error: str | None) -> None:
+    """Note that a slot of the plan is settled; `error` when its digest will not come."""
+    with space.store.begin() as database:
+        firings.end(database, plan_schedule(account, rhythm), slot, at=space.now(), error=error)
+
+
+def _tell(
+    account: AccountSettings, drafted: Drafted, slot: datetime, queued: int, *, is_first_try: bool, is_last_try: bool
+) -> None:
     logger = log.get(account=account.id, project=drafted.turn.project.name, slot=slot.isoformat())
     match drafted.verdict:
-        case Verdict.HELD:
+        case Verdict.HELD if is_last_try:
+            logger.error("digest given up", problems=list(drafted.problems))
+        case Verdict.HELD if is_first_try:
             logger.warning("digest held", problems=list(drafted.problems))
+        case Verdict.HELD:
+            logger.debug("digest still held")
         case Verdict.BLOCKED:
             logger.error("digest blocked", problems=list(drafted.problems))
-        case _:
+        case _ if queued or is_first_try:
             logger.info("digest composed", record=drafted.record.number, verdict=drafted.verdict.value, queued=queued)
 
 
-def push_due(space: Workspace, connection: str) -> list[Pushed]:
-    """Send what is due on a connection."""
-    try:
-        return push(space, connection=connection)
-    except (ConnectorError, ConfigError) as err:
-        log.get(connection=connection).warning("push failed", error=str(err))
-        return []
+# -- push -----------------------------------------------------------------------------------------------------------
 
 
-def connections_due(space: Workspace) -> Sequence[str]:
-    """Return the connections that have something to send now."""
-    with space.store.read() as database:
-        return outbox.due_connections(database, at=space.now())
+def push_due(space: Workspace, connection: str) -> datetime | None:
+    """Send what is due on a connection; return until when it is to be left alone, None when it need not be.
+
+    The health of a connection that is only written to is told from here, as a read would tell it.
+    """
+    pushed = push(space, connection=connection)
+    causes = [one.cause for one in pushed if one.cause is not None]
+    _note_health(space, connection, pushed)
+    now = space.now()
+    if any(isinstance(cause, AuthError | ConfigError) for cause in causes):
+        return now + _PUSH_REST
+    waits = [cause.retry_after for cause in causes if isinstance(cause, RateLimitedError) and cause.retry_after]
+    return now + timedelta(seconds=max(waits)) if waits else None
 
 
-def prune(space: Workspace, *, keep: timedelta = timedelta(days=400)) -> int:
-    """Forget firings older than the idempotency promise."""
+def _note_health(space: Workspace, connection: str, pushed: Sequence[Pushed]) -> None:
+    found = space.config.service.connections.get(connection)
+    if not pushed or (found is not None and space.spec(connection).streams):
+        return
+    state, error = health.UP, None
+    last = pushed[-1].cause
+    if isinstance(last, ConnectorError | ConfigError) and pushed[-1].state is State.PENDING:
+        state = health.PAUSED if isinstance(last, AuthError | ConfigError) else health.DOWN
+        error = str(last)
     with space.store.begin() as database:
-        return firings.prune(database, before=space.now() - keep)
+        is_new = health.note(database, connection, state, at=space.now(), error=error)
+    logger = log.get(connection=connection)
+    if is_new and state == health.UP:
+        logger.info("connection back")
+    elif is_new:
+        logger.warning("connection down", error=error, next=_next_step(last))
+
+
+def _next_step(error: Exception | None) -> str:
+    match error:
+        case AuthError() | ConfigError():
+            return f"tried again every {_PUSH_REST.seconds // 60} min; mend it and send SIGHUP to try at once"
+        case RateLimitedError() | TransientError() | _:
+            return "its commands wait and are tried again"
+
+
+def connections_due(space: Workspace, *, with_claimed: bool = False) -> Sequence[str]:
+    """Return the connections that have something to send now; `with_claimed`, also those that something was cut off on.
+
+    A new leader asks for the latter: the push that follows deals with what a dead process had in hand.
+    """
+    with space.store.read() as database:
+        due = outbox.due_connections(database, at=space.now())
+        claimed = outbox.rows(database, states=[State.CLAIMED]) if with_claimed else []
+    return sorted({*due, *(row.connection for row in claimed)})
+
+
+# -- upkeep ---------------------------------------------------------------------------------------------------------
+
+
+def tidy(space: Workspace) -> None:
+    """Forget slots and runs that nobody asks for any more, and close the runs of dead processes."""
+    now = space.now()
+    with space.store.begin() as database:
+        firings.prune(database, before=now - _KEEP_PLAN)
+        firings.prune(database, before=now - _KEEP_PULL, prefix="pull:")
+        runs.prune(database, command="pull", before=now - _KEEP_RUNS)
+        runs.close_abandoned(database, before=now - _ABANDONED, at=now)
