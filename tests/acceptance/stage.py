@@ -92,11 +92,17 @@ def _wait_for_mail(inbox: imaplib.IMAP4) -> None:
     if inbox.noop()[0] == "OK" and inbox.untagged_responses.get("EXISTS", [before])[-1] != before:
         return
     inbox.send(b"idle1 IDLE\r\n")
-    while b"EXISTS" not in (line := inbox.readline()) and line:
+    while b"EXISTS" not in _line(inbox):
         pass
     inbox.send(b"DONE\r\n")
-    while not inbox.readline().startswith(b"idle1"):
+    while not _line(inbox).startswith(b"idle1"):
         pass
+
+
+def _line(inbox: imaplib.IMAP4) -> bytes:
+    if not (line := inbox.readline()):
+        raise ConnectionError("the IMAP server hung up")
+    return line
 
 
 @contextlib.contextmanager

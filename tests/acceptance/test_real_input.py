@@ -124,30 +124,6 @@ def live(story: Story, lab: Lab, mail: stage.Mailboxes) -> None:
     story.mails = {who: mail.with_subject(user.project, reader=who, at_least=3) for who in (READER, SPONSOR)}
 
 
-# -- the second count itself --------------------------------------------------------------------------------------
-
-
-def test_events_and_final_states_disagree_where_the_second_count_says_so(story: Story) -> None:
-    assert story.export.closed_without_event() == recount.CLOSED_WITHOUT_EVENT
-
-
-def test_second_count_gives_the_figures_that_were_checked_by_hand(story: Story) -> None:
-    counts = [story.count(number) for number in (1, 2, 3)]
-
-    states = ("todo", "in_progress", "blocked", "done", "cancelled")
-    assert [[len(count.in_state(state)) for state in states] for count in counts] == [
-        [98, 50, 2, 1193, 272],
-        [99, 47, 1, 1202, 273],
-        [101, 48, 1, 1202, 274],
-    ]
-    assert [count.overdue for count in counts] == [{1095: 388}, {1095: 393, 1175: 2}, {1095: 398}]
-    assert [count.promised(recount.china(count.at + WEEK)) for count in counts] == [
-        {1095, 1175, 1694, 1696},
-        {1095, 1175},
-        {1095},
-    ]
-
-
 # -- the record against the second count --------------------------------------------------------------------------
 
 
