@@ -56,7 +56,8 @@ class RenewableAuth(httpx.Auth):
     token comes from the configuration); `parse(response)` returns the new grant or raises AuthError. A renewal without
     a new refresh token keeps the old one. `seed` is the configured credential: when it changes, the stored grant is
     void. `is_refused` says whether an answer means "grant not valid" (default: status 401); with `reads_success` it
-    is also shown 2xx answers, for vendors that put the refusal into a 200.
+    is also shown 2xx answers, for vendors that put the refusal into a 200. `query` names a query parameter that carries
+    the grant beside the header, for vendors that want it there.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class RenewableAuth(httpx.Auth):
         scheme: str = "Bearer",
         is_refused: Callable[[httpx.Response], bool] = lambda response: response.status_code == 401,
         reads_success: bool = False,
+        query: str | None = None,
     ) -> None:
         log.hide(seed)
         self._store = store
@@ -80,6 +82,7 @@ class RenewableAuth(httpx.Auth):
         self._scheme = scheme
         self._is_refused = is_refused
         self._reads_success = reads_success
+        self._query = query
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
         """Send with a valid grant; after a refusal renew once and send again."""
@@ -97,6 +100,8 @@ class RenewableAuth(httpx.Auth):
 
     def _sign(self, request: httpx.Request, token: Token) -> None:
         request.headers["Authorization"] = f"{self._scheme} {token.access}"
+        if self._query:
+            request.url = request.url.copy_set_param(self._query, token.access)
 
     def _current(self) -> Token | None:
         token = self._store.load()

@@ -483,3 +483,26 @@ def test_fingerprint_tells_apart_and_shows_nothing() -> None:
     assert fingerprint(SEED) == fingerprint(SEED)
     assert len(fingerprint(SEED)) == 16
     assert "geheim" not in fingerprint(SEED)
+
+
+def test_grant_travels_in_the_query_too_where_the_vendor_wants_it_there(tokens: MemoryTokens, clock: Clock) -> None:
+    grants = iter(["first", "second"])
+    auth = RenewableAuth(
+        tokens,
+        seed="id secret",
+        renew=lambda _: httpx.Request("POST", "https://acme.test/token"),
+        parse=lambda _: Token(next(grants)),
+        now=clock.now,
+        query="access_token",
+    )
+    request = httpx.Request("GET", "https://acme.test/x?page=2&access_token=old")
+    flow = auth.sync_auth_flow(request)
+    next(flow)
+
+    before = str(flow.send(httpx.Response(200, request=request)).url)
+    flow.send(httpx.Response(401, request=request))
+    again = flow.send(httpx.Response(200, request=request))
+
+    assert before == "https://acme.test/x?page=2&access_token=first"
+    assert str(again.url) == "https://acme.test/x?page=2&access_token=second"
+    assert again.headers["Authorization"] == "Bearer second"
