@@ -206,7 +206,7 @@ class Fake(FakeServer):
         kept = [item for item in found if keep(item, request.query)]
         return self._page(kept, request.query, lambda item: self._shown(item, generation))
 
-    @route("POST", "/v1/pjm/(work_items|workitems)/search")
+    @route("POST", "/v1/pjm/(work_items|workitems)/search", changes_nothing=True)
     def search(self, request: Request) -> Answer:
         """Search work items: one operator a field, all fields must hold, times by day."""
         generation = "c" if request.groups[0] == "workitems" else "b"
