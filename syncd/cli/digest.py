@@ -54,7 +54,7 @@ def digest(
         return
     text = "\n".join(_body(made, format) for _, made in rendered)
     if out is not None:
-        out.write_text(text, "utf-8")
+        output.write_file(out, text)
         output.console().print(f"written to {out}")
     else:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
@@ -115,6 +115,7 @@ def _body(made: Digest, form: Format) -> str:
 def approve(
     account: Annotated[str, typer.Argument(help="The client.")],
     number: Annotated[int, typer.Argument(help="The record's number.")],
+    project: Annotated[str | None, typer.Option(help="Whose record; needed when several projects wait.")] = None,
     config: ConfigFolder = DEFAULT_CONFIG,
     as_json: JsonFlag = False,  # noqa: FBT002
 ) -> None:
@@ -123,7 +124,10 @@ def approve(
     from syncd.engine import compose
 
     with workspace(config) as space:
-        count = compose.approve(space, space.config.account(account), number, actor=getpass.getuser())
+        settings = space.config.account(account)
+        if project is not None:
+            _projects(settings, project)
+        count = compose.approve(space, settings, number, project=project, actor=getpass.getuser())
     if as_json:
         output.print_json({"released": count})
     elif count:

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from syncd.errors import ConfigError
+
 OK, ATTENTION, CONFIG, INTERRUPTED = 0, 1, 2, 130
 _NARROWEST: Final = 100
 
@@ -46,6 +48,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, set | frozenset | tuple):
         return list(value)
     return str(value)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file that a person asked for; ConfigError when it cannot be written."""
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be written ({err.strerror or err}); name another file") from err
 
 
 def table(*columns: str, rows: Iterable[Sequence[object]], right: Sequence[int] = ()) -> Table:

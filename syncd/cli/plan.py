@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ from syncd.errors import ConfigError
 
 if TYPE_CHECKING:
     from syncd.engine.compose import Drafted
+    from syncd.engine.planned import Plan
     from syncd.engine.workspace import Workspace
     from syncd.store.outbox import Row
 
@@ -31,38 +33,27 @@ def plan(
 ) -> None:
     """Show every write that compose and push would do now, from the data at hand; reads and sends nothing."""
     from syncd.cli.app import workspace
+    from syncd.engine import planned
 
     with workspace(config, read_only=True) as space:
-        names = [account.id for account in space.accounts(tuple(accounts or ()))]
-        made = _plan(space, names, at=space.now())
-        if out is not None:
-            out.write_text(json.dumps(made, ensure_ascii=False, indent=2) + "\n", "utf-8")
-        if as_json:
-            output.print_json(made)
-        else:
-            _show(made, out)
+        made = _document(space, planned.make(space, tuple(accounts or ()), at=space.now()))
+    if out is not None:
+        output.write_file(out, json.dumps(made, ensure_ascii=False, indent=2) + "\n")
+    if as_json:
+        output.print_json(made)
+    else:
+        _show(made, out)
 
 
-def _plan(space: Workspace, names: list[str], *, at: datetime) -> dict[str, Any]:
-    from syncd.engine import compose
-    from syncd.store import outbox
-    from syncd.store.outbox import State
-
-    drafts = [
-        compose.draft(space, turn, now=at)
-        for account in space.accounts(tuple(names))
-        for turn in compose.turns(account)
-    ]
-    with space.store.read() as connection:
-        waiting = [row for row in outbox.rows(connection, states=[State.PENDING]) if row.account in names]
+def _document(space: Workspace, plan: Plan) -> dict[str, Any]:
     return {
         "syncd": __version__,
-        "at": at.isoformat(),
-        "accounts": names,
-        "hash": _hash(drafts, waiting),
+        "at": plan.at.isoformat(),
+        "accounts": list(plan.accounts),
+        "hash": plan.hash,
         "writes": [
-            *(_waiting(row, space) for row in waiting),
-            *(one for drafted in drafts for one in _new(drafted, space)),
+            *(_waiting(row, space) for row in plan.waiting),
+            *(one for drafted in plan.drafts for one in _new(drafted, space)),
         ],
         "not_sent": [
             {
@@ -71,23 +62,17 @@ def _plan(space: Workspace, names: list[str], *, at: datetime) -> dict[str, Any]
                 "verdict": drafted.verdict.value,
                 "problems": list(drafted.problems),
             }
-            for drafted in drafts
+            for drafted in plan.drafts
             if not drafted.intents
         ],
     }
-
-
-def _hash(drafts: list[Drafted], waiting: list[Row]) -> str:
-    from syncd.engine.compose import plan_hash
-
-    return plan_hash(drafts, [(row.idempotency_key, row.payload_hash) for row in waiting])
 
 
 def _new(drafted: Drafted, space: Workspace) -> list[dict[str, Any]]:
     subjects = {digest.audience: digest.subject for digest in drafted.digests}
     return [
         {
-            "what": "new",
+            "what": "waits for approval" if intent.idempotency_key in drafted.held else "new",
             "account": intent.account,
             "project": intent.project,
             "connection": intent.connection,
@@ -150,43 +135,37 @@ def apply(
     as_json: JsonFlag = False,  # noqa: FBT002
 ) -> None:
     """Do exactly what a plan says, or refuse when anything has changed since."""
-    from syncd.cli.app import workspace
-    from syncd.engine import compose
-    from syncd.engine.push import push
+    from syncd.cli.app import stop_on_signal, workspace
+    from syncd.engine import planned
     from syncd.store.outbox import State
 
-    made = _load(file)
-    at = datetime.fromisoformat(made["at"]).astimezone(UTC)
-    with workspace(config) as space:
-        fresh = _plan(space, made["accounts"], at=at)
-        if fresh["hash"] != made["hash"]:
-            raise ConfigError(
-                f"{file}: something has changed since the plan of {at:%Y-%m-%d %H:%M} UTC was made; nothing was sent. "
-                "Look at a new one: syncd plan"
-            )
-        for account in space.accounts(tuple(made["accounts"])):
-            for turn in compose.turns(account):
-                compose.commit(space, compose.draft(space, turn, now=at))
-        keys = frozenset(write["key"] for write in made["writes"])
-        done = push(space, only=keys)
+    made, at = _load(file)
+    stop = threading.Event()
+    with workspace(config, stop=stop) as space, stop_on_signal(stop):
+        plan, done = planned.apply(space, made["accounts"], at=at, expected=made["hash"])
+    sent = [one.row.idempotency_key for one in done if one.state is State.SENT]
+    held = len(made["writes"]) - len(plan.keys)
     if as_json:
-        output.print_json(
-            {"sent": [one.row.idempotency_key for one in done if one.state is State.SENT], "planned": len(keys)}
-        )
+        output.print_json({"sent": sent, "planned": len(plan.keys), "waiting_for_approval": held})
     else:
-        sent = sum(one.state is State.SENT for one in done)
-        output.console().print(f"{sent} of {len(keys)} write(s) done")
+        output.console().print(f"{len(sent)} of {len(plan.keys)} write(s) done")
         for one in done:
             if one.error:
                 output.console().print(Text(f"{one.row.connection} {one.state.value}: {one.error}", style="yellow"))
-    raise typer.Exit(output.OK if all(one.state is State.SENT for one in done) else output.ATTENTION)
+        if held:
+            output.console().print(Text(f"{held} wait(s) for approval: syncd status", style="yellow"))
+    raise typer.Exit(output.OK if len(sent) == len(plan.keys) else output.ATTENTION)
 
 
-def _load(file: Path) -> dict[str, Any]:
+def _load(file: Path) -> tuple[dict[str, Any], datetime]:
     try:
         made = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as err:
         raise ConfigError(f"{file}: cannot be read as a plan ({err}); make one with: syncd plan --out {file}") from err
+    wrong = ConfigError(f"{file}: is not a plan; make one with: syncd plan --out {file}")
     if not isinstance(made, dict) or not {"at", "accounts", "hash", "writes"} <= made.keys():
-        raise ConfigError(f"{file}: is not a plan; make one with: syncd plan --out {file}")
-    return made
+        raise wrong
+    try:
+        return made, datetime.fromisoformat(made["at"]).astimezone(UTC)
+    except (TypeError, ValueError) as err:
+        raise wrong from err

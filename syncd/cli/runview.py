@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from types import TracebackType
@@ -162,6 +163,8 @@ class RunView:
         waiting = [drafted for drafted in report.drafts if drafted.verdict is Verdict.WAITS and drafted.queued]
         for drafted in waiting:
             command = f"syncd approve {drafted.turn.account.id} {drafted.record.number}"
+            if len(drafted.turn.account.projects) > 1:
+                command += f" --project {shlex.quote(drafted.turn.project.name)}"
             self._console.print(Text(f" 1 digest to approve: {command}", style="yellow"))
 
     def _parked(self) -> None:

@@ -51,7 +51,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """What a turn would queue: the record, a digest per audience and the intents; `problems` forbid it."""
+    """What a turn would queue: the record, a digest per audience and the intents; `problems` forbid it.
+
+    `held` are the keys of the intents that wait for an approval.
+    """
 
     turn: Turn
     verdict: Verdict
@@ -60,6 +63,7 @@ class Drafted:
     digests: tuple[Digest, ...] = ()
     intents: tuple[Intent, ...] = ()
     problems: tuple[str, ...] = ()
+    held: frozenset[str] = frozenset()
     queued: int = field(default=0, compare=False)
 
 
@@ -141,6 +145,7 @@ def _with_digests(space: Workspace, turn: Turn, made: CommunicationRecord, facts
     digests: list[Digest] = []
     intents: dict[str, Intent] = {}
     problems: list[str] = []
+    held: set[str] = set()
     others = [account.account for account in space.config.accounts.values() if account.id != turn.account.id]
     for row in turn.rows:
         digest = digest_for(turn.account, row, made, now=now)
@@ -149,16 +154,16 @@ def _with_digests(space: Workspace, turn: Turn, made: CommunicationRecord, facts
         try:
             found = addressing.intents(space, turn.account, turn.project, row, made, digest, slot=_slot(turn, made))
             for intent in found:  # one message per person and slot: the first row wins
-                intents.setdefault(intent.idempotency_key, intent)
+                if intents.setdefault(intent.idempotency_key, intent) is intent and row.approver:
+                    held.add(intent.idempotency_key)
         except (MappingError, ConfigError) as err:
             problems.append(f"{row.audience} → {row.channel}: {err}")
     if problems:
         return Drafted(turn, Verdict.BLOCKED, made, facts_hash, tuple(digests), problems=tuple(problems))
-    waits = any(row.approver for row in turn.rows)
-    state = RecordState.IN_REVIEW if waits else RecordState.APPROVED
-    made = made.model_copy(update={"state": state})
-    verdict = Verdict.WAITS if waits else Verdict.QUEUED
-    return Drafted(turn, verdict, made, facts_hash, tuple(digests), tuple(intents.values()))
+    made = made.model_copy(update={"state": RecordState.IN_REVIEW if held else RecordState.APPROVED})
+    verdict = Verdict.WAITS if held else Verdict.QUEUED
+    sends = tuple(intents.values())
+    return Drafted(turn, verdict, made, facts_hash, tuple(digests), sends, held=frozenset(held))
 
 
 def digest_for(account: AccountSettings, row: PlanRow, made: CommunicationRecord, *, now: datetime) -> Digest:
@@ -205,34 +210,44 @@ def commit(space: Workspace, drafted: Drafted) -> int:
                 communication.set_state(connection, one, RecordState.SUPERSEDED)
         kept = Kept(made, turn.schedule, _slot(turn, made), drafted.facts_hash, None)
         communication.save(connection, kept)
-        approvers = {row.audience: row.approver for row in turn.rows}
         for intent in drafted.intents:
-            held = approvers.get(intent.audience) is not None
-            queued += outbox.put(connection, intent, held=held, at=at)
+            queued += outbox.put(connection, intent, held=intent.idempotency_key in drafted.held, at=at)
         detail = {"number": made.number, "commands": queued, "content_hash": made.content_hash}
         audit.append(connection, "compose", f"{made.account}/{made.project}", detail, actor="syncd", at=at)
     return queued
 
 
+_HELD = (outbox.State.HELD,)
 _UNDER_WAY = (outbox.State.PENDING, outbox.State.CLAIMED, outbox.State.UNKNOWN, outbox.State.PARKED, outbox.State.SENT)
 
 
-def approve(space: Workspace, account: AccountSettings, number: int, *, actor: str) -> int:
-    """Release the held commands of a record; return how many. ConfigError when there is no such record."""
+def approve(space: Workspace, account: AccountSettings, number: int, *, project: str | None = None, actor: str) -> int:
+    """Release the held commands of a record; return how many.
+
+    ConfigError when there is no such record, or when the number stands for several that wait.
+    """
+    names = [one.name for one in account.projects] if project is None else [project]
+    at = space.now()
     with space.store.begin(durable=True) as connection:
-        kept = communication.load(connection, account.id, number)
-        if kept is None:
+        found = [kept for name in names if (kept := communication.load(connection, account.id, number, name))]
+        if not found:
             raise ConfigError(f"account {account.id!r} has no record {number}; see: syncd status")
-        at = space.now()
-        count = outbox.release(connection, kept.record.id)
-        if count:
-            communication.set_state(connection, kept.record.id, RecordState.APPROVED)
+        waiting = [one.record for one in found if outbox.rows(connection, record=one.record.id, states=_HELD, limit=1)]
+        if len(waiting) > 1:
+            projects = ", ".join(repr(one.project) for one in waiting)
+            raise ConfigError(f"record {number} waits in several projects ({projects}); name one with --project")
+        for made in waiting:
+            count = outbox.release(connection, made.id)
+            if made.state is RecordState.IN_REVIEW:
+                communication.set_state(connection, made.id, RecordState.APPROVED)
             audit.append(connection, "approve", f"{account.id} {number}", {"commands": count}, actor=actor, at=at)
-    return count
+            return count
+    return 0
 
 
 def plan_hash(drafts: Sequence[Drafted], waiting: Sequence[tuple[str, str]] = ()) -> str:
     """Return the hash of what drafts and `waiting` (key, payload hash) would send: same hash, same effects."""
-    new = [(intent.idempotency_key, intent.payload_hash) for one in drafts for intent in one.intents]
-    parts = sorted(f"{key} {payload_hash}" for key, payload_hash in [*new, *waiting])
+    new = [(i.idempotency_key, i.payload_hash, i.idempotency_key in one.held) for one in drafts for i in one.intents]
+    old = [(key, payload_hash, False) for key, payload_hash in waiting]
+    parts = sorted(f"{key} {payload_hash} {'held' if held else ''}" for key, payload_hash, held in [*new, *old])
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

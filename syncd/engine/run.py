@@ -14,7 +14,7 @@ from syncd.engine.compose import Drafted, Verdict
 from syncd.engine.pull import PullResult, StreamProgress, Wish, pull
 from syncd.engine.push import Pushed, push
 from syncd.engine.workspace import Workspace
-from syncd.errors import BusyError, ConfigError, ConnectorError, StoppedError, SyncdError
+from syncd.errors import BusyError, ConfigError, ConnectorError, StoppedError, StoreError, SyncdError
 from syncd.settings import AccountSettings
 from syncd.store import leases, runs
 from syncd.store.outbox import State
@@ -99,7 +99,7 @@ def execute(space: Workspace, order: Order, *, listener: Listener | None = None,
     listen = listener or Listener()
     accounts = space.accounts(order.accounts)
     _check_times(order)
-    with _alone(space, accounts):
+    with alone(space, accounts):
         report = Report(_start(space, order, command))
         state, error = "failed", None
         try:
@@ -114,9 +114,18 @@ def execute(space: Workspace, order: Order, *, listener: Listener | None = None,
             raise
         finally:
             report.state = state
-            with space.store.begin() as connection:
-                runs.end(connection, report.run, state, at=space.now(), error=error)
+            _end(space, report, error)
     return report
+
+
+def _end(space: Workspace, report: Report, error: str | None) -> None:
+    try:
+        with space.store.begin() as connection:
+            runs.end(connection, report.run, report.state, at=space.now(), error=error)
+    except StoreError:
+        if report.state != "failed":
+            raise
+        # What ended the run tells more than that the database takes no last word on it.
 
 
 def _check_times(order: Order) -> None:
@@ -143,7 +152,7 @@ def _start(space: Workspace, order: Order, command: str) -> str:
 
 
 @contextmanager
-def _alone(space: Workspace, accounts: Sequence[AccountSettings]) -> Iterator[None]:
+def alone(space: Workspace, accounts: Sequence[AccountSettings]) -> Iterator[None]:
     """Hold the run lease of every account, so that no account is run twice at the same time."""
     held: list[Callable[[], None]] = []
     with ExitStack() as stack:
@@ -203,6 +212,8 @@ def _pull_safely(
         return pull(space, run, name, wish, tell=tell)
     except (ConnectorError, ConfigError) as err:
         return PullResult(name, (), err)
+    except BusyError as err:
+        return PullResult(name, (), BusyError(f"{name} was not read: another process is reading it ({err})"))
 
 
 def compose_account(space: Workspace, account: AccountSettings, order: Order, listen: Listener) -> list[Drafted]:
