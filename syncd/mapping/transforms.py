@@ -254,6 +254,18 @@ def first_in(table: Mapping[str, Any]) -> Step:
     return step
 
 
+def pairs(key: str, value: str) -> Step:
+    """A list of objects as one mapping, from what each has under `key` to what it has under `value`."""
+
+    def step(found: Any, _: Scope) -> dict[str, Any]:
+        try:
+            return {text_of(member[key]): member.get(value) for member in _members(found)}
+        except (AttributeError, KeyError, TypeError) as err:
+            raise UnfitError(found, f"is not a list of objects that have {key!r}") from err
+
+    return step
+
+
 def join(by: str) -> Step:
     """The members of a list as one text with `by` between them; null when the list is empty."""
 
@@ -350,6 +362,7 @@ TRANSFORMS: Final[Mapping[str, Transform]] = {
         Transform(html_to_text, gives=str),
         Transform(first),
         Transform(first_in, takes_table=True),
+        Transform(pairs, {"key": "text", "value": "text"}, gives=dict),
         Transform(join, {"by": "text"}, gives=str),
         Transform(lower),
         Transform(strip),

@@ -43,7 +43,7 @@ pull:
       percent_complete: {from: c, transform: percent_fraction_to_percent}
       labels: "c[].b[].a"
       priority: {from: c, transform: [{join: {by: ","}}, {truncate: {max: 3}}]}
-      custom_fields: c
+      custom_fields: [{from: b, transform: {pairs: {key: a, value: b}}}, c]
   - stream: tasks
     entity: Opportunity
     when: [{path: b, exists: true}, {path: "c[].a", contains: [a, 1]}]
