@@ -6,7 +6,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 import typer
 from pydantic import SecretStr
@@ -23,7 +23,7 @@ class _Connection:
     name: str
     connector: str
     role: str
-    config: dict[str, str]
+    config: dict[str, str | list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +88,16 @@ def _connections(wanted: list[str] | None, *, asks: bool) -> list[_Connection]:
     return made
 
 
-def _fields(connector: str, model: Any, *, asks: bool) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _fields(connector: str, model: Any, *, asks: bool) -> dict[str, str | list[str]]:
+    found: dict[str, str | list[str]] = {}
     for name, info in model.model_fields.items():
         key = info.alias or name
         if info.annotation is SecretStr or SecretStr in getattr(info.annotation, "__args__", ()):
             if info.is_required() or key == "password":
                 found[key] = f"env:{connector.upper()}_{key.upper()}"
         elif info.is_required():
-            found[key] = _ask(f"{connector}: {key}", "CHANGE-ME") if asks else "CHANGE-ME"
+            answer = _ask(f"{connector}: {key}", "CHANGE-ME") if asks else "CHANGE-ME"
+            found[key] = answer.replace(",", " ").split() if get_origin(info.annotation) in (list, tuple) else answer
     return found
 
 
@@ -175,7 +176,7 @@ def _service_text(connections: list[_Connection]) -> str:
     ]
     for connection in connections:
         lines += [f"  {connection.name}:", f"    connector: {connection.connector}", "    config:"]
-        lines += [f"      {key}: {_yaml(value)}" for key, value in connection.config.items()]
+        lines += [f"      {key}: {_setting(value)}" for key, value in connection.config.items()]
         lines += ["    # timezone: Asia/Shanghai          # in which the vendor writes dates"]
     return "\n".join(lines) + "\n"
 
@@ -213,6 +214,10 @@ def _account_text(made: _Client, known: list[_Connection]) -> str:
     )
 
 
+def _setting(value: str | list[str]) -> str:
+    return _yaml(value) if isinstance(value, str) else f"[{', '.join(_yaml(part) for part in value)}]"
+
+
 def _yaml(value: str) -> str:
     import json
 
@@ -231,4 +236,5 @@ def _load_again(config: Path) -> None:
 
 
 def _references(connections: list[_Connection]) -> list[str]:
-    return [value.removeprefix("env:") for c in connections for value in c.config.values() if value.startswith("env:")]
+    values = [value for connection in connections for value in connection.config.values() if isinstance(value, str)]
+    return [value.removeprefix("env:") for value in values if value.startswith("env:")]

@@ -219,7 +219,7 @@ def set_up(user: User, lab: Lab, crm: Crm, mail: Mailboxes) -> None:
     user.edit(
         "config/syncd.yaml",
         ("# secrets: {key: env:SYNCD_KEY}      # encrypts", "secrets: {key: env:SYNCD_KEY}        # encrypts"),
-        ("repositories: CHANGE-ME\n", f"repositories: [{REPOSITORY}]\n      base_url: {lab.url}\n{private}"),
+        ("repositories: [CHANGE-ME]\n", f"repositories: [{REPOSITORY}]\n      base_url: {lab.url}\n{private}"),
         ("client_id: CHANGE-ME\n", f"client_id: {zoho['client_id']}\n      api_url: {zoho['api_url']}\n"),
         ("_REFRESH_TOKEN\n", f"_REFRESH_TOKEN\n      accounts_url: {zoho['accounts_url']}\n{private}"),
         ("smtp: CHANGE-ME\n", f"smtp: {mail.smtp}\n"),
