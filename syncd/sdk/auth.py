@@ -57,7 +57,8 @@ class RenewableAuth(httpx.Auth):
     a new refresh token keeps the old one. `seed` is the configured credential: when it changes, the stored grant is
     void. `is_refused` says whether an answer means "grant not valid" (default: status 401); with `reads_success` it
     is also shown 2xx answers, for vendors that put the refusal into a 200. `query` names a query parameter that carries
-    the grant beside the header, for vendors that want it there.
+    the grant beside the header, for vendors that want it there. `sign` puts the grant into the request in the vendor's
+    own way instead, and returns what to send, to the same method and address.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class RenewableAuth(httpx.Auth):
         is_refused: Callable[[httpx.Response], bool] = lambda response: response.status_code == 401,
         reads_success: bool = False,
         query: str | None = None,
+        sign: Callable[[httpx.Request, Token], httpx.Request] | None = None,
     ) -> None:
         log.hide(seed)
         self._store = store
@@ -83,25 +85,25 @@ class RenewableAuth(httpx.Auth):
         self._is_refused = is_refused
         self._reads_success = reads_success
         self._query = query
+        self._sign = sign or self._with_header
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
         """Send with a valid grant; after a refusal renew once and send again."""
         token = self._current()
         if token is None or self._is_ending(token):
             token = yield from self._renewed(stale=token)
-        self._sign(request, token)
-        response = yield request
+        response = yield self._sign(request, token)
         if response.status_code >= 400 or self._reads_success:
             response.read()
             if self._is_refused(response):
                 token = yield from self._renewed(stale=token)
-                self._sign(request, token)
-                yield request
+                yield self._sign(request, token)
 
-    def _sign(self, request: httpx.Request, token: Token) -> None:
+    def _with_header(self, request: httpx.Request, token: Token) -> httpx.Request:
         request.headers["Authorization"] = f"{self._scheme} {token.access}"
         if self._query:
             request.url = request.url.copy_set_param(self._query, token.access)
+        return request
 
     def _current(self) -> Token | None:
         token = self._store.load()

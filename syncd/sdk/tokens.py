@@ -15,7 +15,8 @@ class Token:
     """A grant: the access token, its end (aware UTC, None = unknown), and what renews it.
 
     `seed` is a fingerprint of the configured credential that the grant came from: a new one there voids the grant.
-    `version` is the store's counter for compare-and-set; 0 for a grant that was never stored.
+    `version` is the store's counter for compare-and-set; 0 for a grant that was never stored. `tenant` is whom the
+    grant is for, where the vendor says so with the grant and wants it repeated with each call.
     """
 
     access: str
@@ -23,6 +24,7 @@ class Token:
     refresh: str | None = None
     seed: str = ""
     version: int = 0
+    tenant: str = ""
 
 
 class TokenStore(Protocol):

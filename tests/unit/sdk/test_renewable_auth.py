@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -129,6 +130,29 @@ def _parsed(response: httpx.Response, clock: Clock) -> Token:
         raise AuthError(f"refused: {response.json()['message']}")
     body = response.json()
     return Token(body["access"], clock.now() + timedelta(hours=1), body.get("refresh"))
+
+
+# -- where the grant stands -----------------------------------------------------------------------------------
+
+
+def test_grant_may_stand_in_the_body_instead_of_a_header(vendor: Vendor, client: Make, tokens: MemoryTokens) -> None:
+    tokens.swap(0, Token("access-0-geheim", seed=fingerprint(SEED), tenant="corp-7"))
+    seen: list[Request] = []
+    vendor.before_each(seen.append)
+
+    with pytest.raises(AuthError):
+        client(sign=_in_body).post("/x", {"name": "wide enough – 宽"})
+
+    assert [request.body for request in seen if request.path == "/x"] == [
+        {"name": "wide enough – 宽", "token": "access-0-geheim", "corp": "corp-7"},
+        {"name": "wide enough – 宽", "token": "access-1-geheim", "corp": ""},
+    ]
+    assert ["authorization" in request.headers for request in seen] == [False, False, False]
+
+
+def _in_body(request: httpx.Request, token: Token) -> httpx.Request:
+    body = {**json.loads(request.content), "token": token.access, "corp": token.tenant}
+    return httpx.Request(request.method, request.url, json=body, extensions=request.extensions)
 
 
 # -- renewals -------------------------------------------------------------------------------------------------
