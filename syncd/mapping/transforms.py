@@ -60,33 +60,47 @@ class Transform:
         return self.make.__doc__ or ""
 
 
-def _unix_moment(value: Any) -> datetime | None:
-    seconds = number_of(value)
-    if seconds is None:
+def _unix_moment(value: Any, unit: str) -> datetime | None:
+    count = number_of(value)
+    if count is None:
         return None
     try:
-        return _EPOCH + timedelta(seconds=float(seconds))
+        return _EPOCH + timedelta(**{unit: float(count)})
     except OverflowError as err:
-        raise UnfitError(value, "is not a possible time in seconds since 1970 (milliseconds?)") from err
+        hint = " (milliseconds?)" if unit == "seconds" else ""
+        raise UnfitError(value, f"is not a possible time in {unit} since 1970{hint}") from err
+
+
+def _unix_to_datetime(unit: str) -> Step:
+    return lambda value, _: _unix_moment(value, unit)
+
+
+def _unix_to_date(unit: str) -> Step:
+    def step(value: Any, scope: Scope) -> date | None:
+        moment = _unix_moment(value, unit)
+        return None if moment is None else _local_date(moment, value, scope)
+
+    return step
 
 
 def unix_seconds_to_datetime() -> Step:
     """Seconds since 1970 as a point in time."""
-
-    def step(value: Any, _: Scope) -> datetime | None:
-        return _unix_moment(value)
-
-    return step
+    return _unix_to_datetime("seconds")
 
 
 def unix_seconds_to_date() -> Step:
     """Seconds since 1970 as the date they fall on in the connection's time zone."""
+    return _unix_to_date("seconds")
 
-    def step(value: Any, scope: Scope) -> date | None:
-        moment = _unix_moment(value)
-        return None if moment is None else _local_date(moment, value, scope)
 
-    return step
+def unix_millis_to_datetime() -> Step:
+    """Milliseconds since 1970 as a point in time."""
+    return _unix_to_datetime("milliseconds")
+
+
+def unix_millis_to_date() -> Step:
+    """Milliseconds since 1970 as the date they fall on in the connection's time zone."""
+    return _unix_to_date("milliseconds")
 
 
 def iso_to_datetime() -> Step:
@@ -355,6 +369,8 @@ TRANSFORMS: Final[Mapping[str, Transform]] = {
         Transform(url_after, {"segment": "text", "parts": "count"}, gives=str),
         Transform(unix_seconds_to_datetime, gives=datetime),
         Transform(unix_seconds_to_date, gives=date),
+        Transform(unix_millis_to_datetime, gives=datetime),
+        Transform(unix_millis_to_date, gives=date),
         Transform(iso_to_datetime, gives=datetime),
         Transform(iso_to_date, gives=date),
         Transform(date_part, gives=date),

@@ -37,6 +37,7 @@ pull:
       due_date: {from: a, transform: unix_seconds_to_date}
       completed_at: {from: [b.a, a], transform: iso_to_datetime}
       created_at: {from: c, transform: unix_seconds_to_datetime}
+      updated_at: {from: b, transform: unix_millis_to_datetime}
       deleted_at: b
       estimate_hours: a
       spent_hours: {from: b, transform: number}
@@ -51,7 +52,10 @@ pull:
       name: {from: a, transform: [strip, text], default: n}
       amount: b
       probability: {from: a, transform: percent_to_fraction}
-      close_date: [{from: c, transform: datetime_to_date}, {from: b, transform: iso_to_date}]
+      close_date:
+        - {from: c, transform: datetime_to_date}
+        - {from: a, transform: unix_millis_to_date}
+        - {from: b, transform: iso_to_date}
       stage: {from: a, transform: domain}
       currency: {from: b, transform: email}
 """

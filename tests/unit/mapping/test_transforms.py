@@ -36,6 +36,10 @@ CASES: list[tuple[str, dict[str, Any], Any, Any]] = [
     ("unix_seconds_to_datetime", {}, " ", None),
     ("unix_seconds_to_date", {}, 1767225600, date(2026, 1, 1)),
     ("unix_seconds_to_date", {}, 1767196800, date(2026, 1, 1)),  # midnight in Shanghai, the day before in UTC
+    ("unix_millis_to_datetime", {}, 1767225600123, datetime(2026, 1, 1, 0, 0, 0, 123000, tzinfo=UTC)),
+    ("unix_millis_to_datetime", {}, "1767225600000", datetime(2026, 1, 1, tzinfo=UTC)),
+    ("unix_millis_to_datetime", {}, " ", None),
+    ("unix_millis_to_date", {}, 1767196800000, date(2026, 1, 1)),  # midnight in Shanghai, the day before in UTC
     ("iso_to_datetime", {}, "2026-06-30T12:00:00Z", datetime(2026, 6, 30, 12, tzinfo=UTC)),
     ("iso_to_datetime", {}, "2026-06-30T12:00:00+08:00", datetime(2026, 6, 30, 4, tzinfo=UTC)),
     ("iso_to_datetime", {}, "2026-06-30 12:00:00", datetime(2026, 6, 30, 4, tzinfo=UTC)),
@@ -109,6 +113,8 @@ REFUSED: list[tuple[str, dict[str, Any], Any, str]] = [
     ("unix_seconds_to_datetime", {}, 1767225600000000, "is not a possible time in seconds since 1970 (milliseconds?)"),
     ("unix_seconds_to_date", {}, True, "is not a number"),
     ("unix_seconds_to_date", {}, -62135596800 - 86400, "is not a possible time in seconds since 1970 (milliseconds?)"),
+    ("unix_millis_to_datetime", {}, 10**18, "is not a possible time in milliseconds since 1970"),
+    ("unix_millis_to_date", {}, True, "is not a number"),
     ("iso_to_datetime", {}, "2026-02-30T00:00:00Z", "is not a time such as 2026-06-30T12:00:00Z"),
     ("iso_to_datetime", {}, "0001-01-01T00:00:00+14:00", "is not a possible time"),
     ("iso_to_datetime", {}, 1767225600, "is not a time such as 2026-06-30T12:00:00Z"),
