@@ -89,7 +89,7 @@ def draft(
 
     With `for_show` there are no digests and commands, only the record and what would hold it.
     """
-    facts = gather(space, turn.account, turn.project, _frame(space, turn, now, since))
+    facts = gather(space, turn.account, turn.project, _frame(space, turn, now, since, for_show=for_show))
     made = record.build(facts)
     facts_hash = _facts_hash(facts)
     with space.store.read() as connection:
@@ -109,14 +109,19 @@ def _hold(source: Any) -> str:
     return f"{source.title} ({source.connection}) is {source.freshness}: {source.note or as_of}"
 
 
-def _frame(space: Workspace, turn: Turn, now: datetime, since: datetime | None) -> Frame:
+def _frame(space: Workspace, turn: Turn, now: datetime, since: datetime | None, *, for_show: bool) -> Frame:
     """Return the period: from the end of the last delivered one (or `since`, or a week or more ago) until now."""
     account, end = turn.account, turn.slot or now
     with space.store.read() as connection:
         delivered = communication.latest(
             connection, account.id, turn.project.name, turn.schedule, delivered=True, before=end
         )
-        number = communication.next_number(connection, account.id, turn.project.name)
+        name = turn.project.name
+        number = (
+            communication.number_at(connection, account.id, name, end)
+            if for_show
+            else communication.next_number(connection, account.id, name)
+        )
     rhythm = next((row.when for row in turn.rows if not row.when.with_digest), None)
     upcoming = next_due(rhythm, end, account.zone, calendar_of(account).is_working) if rhythm else None
     next_end = upcoming or end + _FIRST_PERIOD

@@ -61,6 +61,15 @@ def next_number(connection: Connection, account: str, project: str) -> int:
     return int(highest or 0) + 1
 
 
+def number_at(connection: Connection, account: str, project: str, at: datetime) -> int:
+    """Return the number that a record has, or would have had, whose period ends at `at`."""
+    before = _table.c.period_end < at
+    highest = connection.execute(
+        sa.select(sa.func.max(_table.c.number)).where(_table.c.account == account, _table.c.project == project, before)
+    ).scalar()
+    return int(highest or 0) + 1
+
+
 def latest(
     connection: Connection,
     account: str,

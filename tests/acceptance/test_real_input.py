@@ -370,3 +370,7 @@ def test_nothing_waits_for_a_person(story: Story) -> None:
     assert [(one["record"], one["done"], one["total"]) for one in status["accounts"][0]["projects"]] == [
         (3, 1202, 1352)
     ]
+
+
+def test_digest_of_a_past_date_bears_the_number_that_it_had(story: Story) -> None:
+    assert [shown["record"]["number"] for shown in story.past] == [1, 2, 3]
