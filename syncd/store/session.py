@@ -162,6 +162,7 @@ def _engine(url: URL) -> Engine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver's own rules start too late
     cursor = connection.cursor()
+    cursor.execute("PRAGMA page_size = 16384")  # of a new file: 4 KB, the default, is just what a raw record takes
     _keep_wal(cursor)
     for pragma in (
         "synchronous = NORMAL",

@@ -146,6 +146,7 @@ def test_sqlite_keeps_a_write_ahead_log_and_checks_references(tmp_path: Path) ->
     with store.read() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA page_size").scalar() == 16_384
     assert (tmp_path / "data" / "syncd.db").is_file()
     store.close()
 
