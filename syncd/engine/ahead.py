@@ -18,7 +18,7 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterator[Item], *, depth: int = 2) -> Iterator[Item]:
+def ahead(items: Iterator[Item], *, depth: int = 1) -> Iterator[Item]:
     """Yield `items` in order, produced by a thread that runs at most `depth` items ahead.
 
     The producer's error is raised in its place. When the consumer stops early, the producer ends after the item in
