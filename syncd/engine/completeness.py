@@ -41,6 +41,7 @@ def _state(
     ]
     data_as_of = min((position.as_of for position in positions if position.as_of), default=None)
     fresh_for = space.config.service.fresh_for
+    positions.sort(key=lambda position: wanted.index(position.place.stream))
     freshness, note = _judged(wanted, positions, root.missing.get(name, []), data_as_of, now=now, fresh_for=fresh_for)
     return SourceState(
         connection=name,
