@@ -20,7 +20,7 @@ from syncd import log, settings
 from syncd.daemon.scheduler import Pace, Service, State
 from syncd.sdk.testing import Clock
 from syncd.settings import Config
-from syncd.store import Store, open_store
+from syncd.store import open_store
 from syncd.store.tables import metadata
 
 REPOSITORY: Final = "acme/portal"
@@ -116,9 +116,9 @@ class Agency:
 
     # -- configuration ----------------------------------------------------------------------------------------
 
-    def write(self) -> Path:
+    def write(self, name: str = "config") -> Path:
         """Write the configuration and return its folder."""
-        folder = self.folder / "config"
+        folder = self.folder / name
         (folder / "accounts").mkdir(parents=True, exist_ok=True)
         text = SERVICE.format(database=self.address, port=self.port, github=self.github.url, smtp=self.mail.url)
         (folder / "syncd.yaml").write_text(text + self.extra, "utf-8")
@@ -194,12 +194,13 @@ class Agency:
 
 
 @contextmanager
-def opened(folder: Path, address: str) -> Iterator[Agency]:
+def opened(folder: Path, address: str, *, in_real_time: bool = False) -> Iterator[Agency]:
     """Start the vendors: Monday 2 March 2026, 09:10 UTC, a repository with two issues and a milestone."""
     clock = Clock()
     with GitHub() as github, Mail() as mail:
-        clock.drive(github)
-        clock.drive(mail)
+        if not in_real_time:
+            clock.drive(github)
+            clock.drive(mail)
         github.add_repository(REPOSITORY)
         github.add_milestone(REPOSITORY, "Launch")
         github.add_issue(REPOSITORY, title="Login page")

@@ -29,3 +29,11 @@ def local(sqlite_template: Path, tmp_path: Path) -> Iterator[Agency]:
     shutil.copy(sqlite_template, tmp_path / "syncd.db")
     with opened(tmp_path, f"sqlite:///{tmp_path / 'syncd.db'}") as made:
         yield made
+
+
+@pytest.fixture
+def live(sqlite_template: Path, tmp_path: Path) -> Iterator[Agency]:
+    """The agency on SQLite and in real time, for services in processes of their own."""
+    shutil.copy(sqlite_template, tmp_path / "syncd.db")
+    with opened(tmp_path, f"sqlite:///{tmp_path / 'syncd.db'}", in_real_time=True) as made:
+        yield made

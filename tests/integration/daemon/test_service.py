@@ -297,7 +297,7 @@ def test_a_connection_is_told_down_once_and_back_once(local: Agency) -> None:
 
     for count in range(2, 6):
         local.pass_time(minutes=61)
-        eventually(lambda count=count: len(local.rows("runs", command="pull")) >= count)
+        eventually(lambda count=count: len([row for row in local.rows("runs") if row["ended_at"]]) == count)
     local.github.behave()
     local.pass_time(minutes=61)
 
@@ -322,19 +322,18 @@ def test_refused_credentials_are_tried_once_an_hour(local: Agency) -> None:
     eventually(lambda: len(local.github.calls) > before)
 
 
-def test_a_failing_stream_is_tried_again_after_five_minutes_then_ten(local: Agency) -> None:
+def test_a_failing_stream_is_tried_again_after_five_minutes_and_leaves_the_others_alone(local: Agency) -> None:
     local.started()
-    local.github.misbehave(Fault.GONE, path="/labels", times=1000)
-    local.pass_time(hours=24)
-    eventually(lambda: _failed(local) >= 1)
-    before = local.github.count("/labels")
+    local.github.misbehave(Fault.GONE, path="/milestones", times=1)
+    local.pass_time(minutes=19)
+    eventually(lambda: local.said("connection down"))
+    milestones, issues = local.github.count("/milestones"), local.github.count("/portal/issues$")
 
     local.pass_time(minutes=5, seconds=1)
-    eventually(lambda: local.github.count("/labels") > before)
 
-
-def _failed(agency: Agency) -> int:
-    return sum(row["state"] == "failed" for row in agency.rows("firings"))
+    eventually(lambda: local.said("connection back"))
+    assert local.github.count("/milestones") == milestones + 1
+    assert local.github.count("/portal/issues$") == issues
 
 
 def test_a_mail_server_that_refuses_our_login_is_left_alone_for_a_while(local: Agency) -> None:
