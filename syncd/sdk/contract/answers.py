@@ -84,9 +84,9 @@ def _error_of(call: Callable[[], object]) -> Exception | None:
 
 
 def _with_extra(body: Any, value: list[Any]) -> Any:
-    """Return `body` with the extra field on every object of its outermost lists."""
+    """Return `body` with the extra field on every object of its lists, and of the lists in those."""
     if isinstance(body, list):
-        return [{**item, EXTRA: value[0]} if isinstance(item, dict) else item for item in body]
+        return [{**_with_extra(item, value), EXTRA: value[0]} if isinstance(item, dict) else item for item in body]
     if isinstance(body, Mapping):
         return {key: _with_extra(inner, value) for key, inner in body.items()}
     return body
