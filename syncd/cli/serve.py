@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from syncd.daemon.scheduler import Service
 
 _WATCH_SECONDS: Final = 5.0
+_RELOAD_SECONDS: Final = 0.2  # while one is under way: another may have been asked for since
 
 
 def serve(context: typer.Context, config: ConfigFolder = DEFAULT_CONFIG) -> None:
@@ -41,6 +42,7 @@ def serve(context: typer.Context, config: ConfigFolder = DEFAULT_CONFIG) -> None
     service = Service(loaded, store)
     pages = context.obj(service, loaded.service.web.listen)
     is_clean, is_alive = True, True
+    signals.is_watched = True
     try:
         pages.start()  # first: a second process by mistake, on the same port, must not begin to work
         service.start()
@@ -59,9 +61,13 @@ def serve(context: typer.Context, config: ConfigFolder = DEFAULT_CONFIG) -> None
 
 
 class _Signals:
-    """What was asked by signal; `wait` returns when something is, or after a while."""
+    """What was asked by signal; `wait` returns when something is, or after a while.
+
+    While it is not watched, at the start, a signal to stop ends the process.
+    """
 
     def __init__(self) -> None:
+        self.is_watched = False
         self.stop = False
         self.reload = False
         self._rung = threading.Event()
@@ -80,20 +86,27 @@ class _Signals:
     def _ring(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGHUP:
             self.reload = True
+        elif not self.is_watched:
+            raise SystemExit(0)
         else:
             self.stop = True
         self._rung.set()
 
 
 def _watch(signals: _Signals, service: Service, pages: Pages, folder: Path) -> bool:
-    """Do what signals ask until they say stop; False when a thread has died, so that we are started anew."""
+    """Do what signals ask until they say stop; False when a thread has died, so that we are started anew.
+
+    A reload has a thread of its own: ten thousand files take a while, and a signal to stop must not wait for them.
+    """
+    reloading = threading.Thread()
     while not signals.stop:
-        if signals.take_reload():
-            _reload(service, folder)
+        if not reloading.is_alive() and signals.take_reload():
+            reloading = threading.Thread(target=_reload, args=(service, folder), name="reload", daemon=True)
+            reloading.start()
         if not (service.is_alive and pages.is_alive):
             log.get().error("service broken", why="one of its threads has died")
             return False
-        signals.wait(_WATCH_SECONDS)
+        signals.wait(_WATCH_SECONDS if not reloading.is_alive() else _RELOAD_SECONDS)
     return True
 
 
@@ -106,6 +119,8 @@ def _reload(service: Service, folder: Path) -> None:
         service.reload(loaded)
     except SyncdError as err:
         log.get().error("configuration not reloaded", why="the old one stays in force", error=str(err))
+    except Exception:  # noqa: BLE001  # the top of a thread: logged once, with its trace
+        log.get().exception("configuration not reloaded")
     else:
         log.configure(level=loaded.service.log.level)
 

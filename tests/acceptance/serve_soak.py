@@ -37,6 +37,7 @@ SCHEDULE: Final = "plan:wallet:every 2m"
 _STEP: Final = timedelta(minutes=2)
 _SAMPLE_SECONDS: Final = 5.0
 _SLACK_FILES: Final = 10
+_AFTER_SLOT: Final = timedelta(seconds=0.9)  # while its digest is composed or sent
 SERVICE: Final = """\
 database: "sqlite:///{folder}/syncd.db"
 web: {{listen: "127.0.0.1:{port}"}}
@@ -131,11 +132,11 @@ class Soak:
 
 
 def run(soak: Soak, minutes: float) -> None:
-    """Live through the time: SIGHUP after a third of it, kill -9 half a second after a slot after two thirds."""
+    """Live through the time: SIGHUP after a quarter of it, kill -9 at a slot about the middle."""
     began = datetime.now(UTC)
-    hup_at = began + timedelta(minutes=minutes / 3)
-    kill_at = _slot_after(began + timedelta(minutes=minutes * 2 / 3)) + timedelta(seconds=0.5)
-    end_at = _slot_after(began + timedelta(minutes=minutes) - _STEP) + timedelta(seconds=60)
+    hup_at = began + timedelta(minutes=minutes / 4)
+    kill_at = _slot_after(began + timedelta(minutes=minutes / 2) - _STEP) + _AFTER_SLOT
+    end_at = _slot_after(began + timedelta(minutes=minutes)) + timedelta(seconds=30)
     soak.write("Zhao Min")
     soak.start()
     _sampled_until(soak, hup_at)
@@ -227,7 +228,10 @@ def _stream(path: str) -> str:
 
 def _span(samples: list[tuple[float, int]], part: int) -> str:
     values = [sample[part] for sample in samples]
-    return f"{values[0]:.0f} at first, {max(values):.0f} at most, {values[-1]:.0f} at the end" if values else "none"
+    if not values:
+        return "none"
+    quarters = [values[len(values) * quarter // 4] for quarter in range(4)]
+    return " → ".join(f"{value:.0f}" for value in [*quarters, values[-1]]) + f", {max(values):.0f} at most"
 
 
 def _is_flat(samples: list[tuple[float, int]]) -> bool:
