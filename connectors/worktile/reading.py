@@ -148,19 +148,15 @@ def _has_date(value: Any) -> bool:
 
 
 def _comment(comment: Mapping[str, Any], task: Mapping[str, Any]) -> Record:
-    data = {**comment, "task": task, "content_text": plain(comment.get("content"))}
+    author = comment.get("created_by")
+    uid = author.get("uid") if isinstance(author, Mapping) else author
+    data = {**comment, "task": task, "author_uid": uid, "content_text": plain(comment.get("content"))}
     remote_id = comment.get("_id")
     if not isinstance(remote_id, str) or not remote_id:
-        remote_id = f"{task['_id']}-{_fingerprint(comment)}"
+        # Author, time and content are all that tells the comments of one task apart.
+        told = msgspec.json.encode([uid, comment.get("created_at"), comment.get("content")])
+        remote_id = f"{task['_id']}-{blake2b(told, digest_size=8).hexdigest()}"
     return Record("comments", remote_id, data, moment(comment.get("created_at")))
-
-
-def _fingerprint(comment: Mapping[str, Any]) -> str:
-    """Return what tells comments of one task apart when they have no id."""
-    author = comment.get("created_by")
-    person = author.get("uid") if isinstance(author, Mapping) else author
-    told = [person, comment.get("created_at"), comment.get("content")]
-    return blake2b(msgspec.json.encode(told), digest_size=8).hexdigest()
 
 
 def _names_of(project: Mapping[str, Any]) -> set[str]:

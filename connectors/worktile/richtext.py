@@ -45,7 +45,7 @@ def _text_of(nodes: Iterable[Any], depth: int) -> str:
     for node in nodes if depth else ():
         if not isinstance(node, Mapping):
             continue
-        starts_line = node.get("type") in _BLOCKS or (depth == _DEEPEST and "type" in node)
+        starts_line = _kind_of(node) in _BLOCKS or (depth == _DEEPEST and "type" in node)
         text += "\n" if starts_line and text and not text.endswith("\n") else ""
         text += _text_of_one(node, depth)
     return text
@@ -54,7 +54,7 @@ def _text_of(nodes: Iterable[Any], depth: int) -> str:
 def _text_of_one(node: Mapping[str, Any], depth: int) -> str:
     children = node.get("children")
     inner = _text_of(children, depth - 1) if isinstance(children, list) else ""
-    match node.get("type"):
+    match _kind_of(node):
         case "mention":
             return f"@{_name_of(node) or inner}"
         case "emoji":
@@ -64,6 +64,11 @@ def _text_of_one(node: Mapping[str, Any], depth: int) -> str:
         case kind if kind in _ITEMS:
             return f"• {inner}"
     return inner or str(node.get("text", ""))
+
+
+def _kind_of(node: Mapping[str, Any]) -> str:
+    kind = node.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def _name_of(node: Mapping[str, Any]) -> str:

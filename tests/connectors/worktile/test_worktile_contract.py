@@ -79,7 +79,7 @@ class TestWorktile(WorktileHarness, ConnectorContract):
 
 
 class TestWorktileInItsOtherShape(WorktileHarness, ReadingContract):
-    """Lists under another name, without a count or an end; comments, whose ids are made here, have tests of their own."""
+    """Lists under another name, without a count or an end; comments have tests of their own."""
 
     fake_class = OtherFake
     fixed_streams = frozenset({"comments"})
