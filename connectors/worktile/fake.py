@@ -31,7 +31,8 @@ class Fake(FakeServer):
 
     `list_key` is where lists are ("items" or "value"), `member_key` where a member's id is ("uid" or "_id");
     `counts` shows `total`, `says_more` shows `has_more`; `expired_status` is 200 or 401; `details_without` are tasks
-    that the details leave out; `comments_without_ids` drops their `_id`; `shows_made` answers a create with the object.
+    that the details leave out, `most_details` how many tasks they show at once; `comments_without_ids` drops their
+    `_id`; `shows_made` answers a create with the object.
     More than `most_at_once` requests at the same time are refused with a page of HTML.
     """
 
@@ -47,6 +48,7 @@ class Fake(FakeServer):
         self.newest_first = False
         self.expired_status = 200
         self.details_without: set[str] = set()
+        self.most_details = _MOST_IDS
         self.comments_without_ids = False
         self.shows_made = True
         self.most_at_once = 8
@@ -122,7 +124,7 @@ class Fake(FakeServer):
         body=frozenset({"client_id", "client_secret"}),
         changes_nothing=True,
     )
-    def token(self, request: Request) -> Answer:
+    def issue_token(self, request: Request) -> Answer:
         """Issue a tenant token; there is no refresh token."""
         given = request.body if isinstance(request.body, dict) else {}
         if (given.get("client_id"), given.get("client_secret")) != (self.client_id, self.client_secret):
@@ -179,7 +181,8 @@ class Fake(FakeServer):
             return self.error(200, "task_ids 错误")
         fields = set(request.query.get("fields", "").split(","))
         known = [self.tenant.tasks[task] for task in ids if task in self.tenant.tasks]
-        return Answer(body=[_with(task, fields) for task in known if task["_id"] not in self.details_without])
+        shown = [_with(task, fields) for task in known if task["_id"] not in self.details_without]
+        return Answer(body=shown[: self.most_details])
 
     @route("GET", f"{_ROOT}/mission/tasks/([^/]+)", params=_TOKEN | {"columns"})
     def task(self, request: Request) -> Answer:

@@ -58,14 +58,25 @@ class Reader:
         for part in rows(self._task_list(project)):
             ids = list(part.items)
             for group in (ids[at : at + _IDS_AT_ONCE] for at in range(0, len(ids), _IDS_AT_ONCE)):
-                details = self.details(group)
+                details = self._details_of(group)
                 # One that the details leave out is there all the same: the list has shown it.
                 shown = [_task({**part.items[key], **details.get(key, {})}, project) for key in group]
                 yield Page([_record("tasks", task["_id"], task) for task in shown], total=part.total)
         yield Page((), complete=True)
 
-    def details(self, ids: list[str]) -> Mapping[str, dict[str, Any]]:
-        """Return tasks with their properties by id."""
+    def _details_of(self, ids: list[str]) -> Mapping[str, dict[str, Any]]:
+        """Return tasks with their properties by id; an answer may be cut short, so what is missing is asked for again."""
+        found: dict[str, dict[str, Any]] = {}
+        while left := [key for key in ids if key not in found]:
+            shown = self._details(left)
+            if not shown.keys() & set(left):
+                break
+            found |= shown
+        if not found and len(ids) > 1:
+            raise ContractError(f"{DETAILS}: none of {len(ids)} tasks that the list has just shown")
+        return found
+
+    def _details(self, ids: list[str]) -> Mapping[str, dict[str, Any]]:
         params = {"task_ids": ",".join(ids), "fields": ",".join((*FIELDS, *self.properties))}
         reply = self.api.get(DETAILS, params)
         found = unwrapped(reply.json)

@@ -128,17 +128,16 @@ def test_page_of_html_is_waited_out_by_its_status(fake: Fake, clock: Clock, conn
 
 
 def test_too_many_calls_at_once_are_refused_with_a_page(fake: Fake) -> None:
-    inside, through = threading.Barrier(8), threading.Event()
+    inside, through = threading.Barrier(9), threading.Event()
 
     def hold(_: object) -> None:
         inside.wait(10.0)
         through.wait(10.0)
 
     fake.before_each(hold)
-    with ThreadPoolExecutor(9) as pool:
+    with ThreadPoolExecutor(8) as pool:
         held = [pool.submit(httpx.get, f"{fake.url}/open-api/x", timeout=20.0) for _ in range(8)]
-        while fake._inside < 8:
-            threading.Event().wait(0.001)
+        inside.wait(10.0)
         one_more = httpx.get(f"{fake.url}/open-api/x", timeout=20.0)
         through.set()
         others = [answer.result().status_code for answer in held]

@@ -173,6 +173,27 @@ def test_task_that_the_details_leave_out_is_kept_as_the_list_shows_it(fake: Fake
     assert found[0].updated_at == datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
+def test_details_that_are_cut_short_are_asked_for_again(fake: Fake, connect: Connect) -> None:
+    fake.most_details = 8
+    project = fake.add_project("Orbit")
+    for number in range(20):
+        fake.add_task(project, f"task {number}")
+
+    found = read(connect(), "tasks", project)
+
+    asked = [len(c.query["task_ids"].split(",")) for c in fake.calls if c.path.endswith("/get-tasks-by-ids")]
+    assert all("assignee" in record.data["properties"] for record in found)
+    assert (len(found), asked) == (20, [20, 12, 4])
+
+
+def test_details_that_show_nothing_of_many_are_an_error_and_not_many_bare_tasks(fake: Fake, connect: Connect) -> None:
+    project = fake.add_project("Orbit")
+    fake.details_without |= {fake.add_task(project, title) for title in ("one", "two")}
+
+    with pytest.raises(ContractError, match="none of 2 tasks that the list has just shown"):
+        read(connect(), "tasks", project)
+
+
 def test_details_that_are_no_list_are_an_error(fake: Fake, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     project = fake.add_project("Orbit")
     fake.add_task(project, "task")
