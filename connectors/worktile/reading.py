@@ -65,7 +65,7 @@ class Reader:
         yield Page((), complete=True)
 
     def _details_of(self, ids: list[str]) -> Mapping[str, dict[str, Any]]:
-        """Return tasks with their properties by id; an answer may be cut short, so what is missing is asked for again."""
+        """Return tasks with their properties by id; answers may be cut short, so what is missing is asked again."""
         found: dict[str, dict[str, Any]] = {}
         while left := [key for key in ids if key not in found]:
             shown = self._details(left)
