@@ -59,7 +59,8 @@ def _plan_faults(fake: FakeServer, wanted: list[str]) -> None:
 
 
 def _announce(connector: str, fake: FakeServer, *, as_json: bool) -> None:
-    token = getattr(fake, "token", None)
+    found = getattr(fake, "token", None)
+    token = found if isinstance(found, str) else None  # elsewhere it is the handler of the token endpoint
     if as_json:
         output.print_json({"connector": connector, "url": fake.url, "token": token})
     else:
