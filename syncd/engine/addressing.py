@@ -32,13 +32,17 @@ def intents(
     *,
     slot: str,
 ) -> Iterator[Intent]:
-    """Yield the commands that bring `digest` to the readers of `row`: one each on a channel, one on a CRM record."""
+    """Yield the commands that bring `digest` to the readers of `row`.
+
+    One for each person where the channel takes addresses, one where the connection is the channel itself (a chat
+    group), one for each record of the project elsewhere.
+    """
     rule = space.mapping(row.channel).push_rule("Digest")
     if rule is None:
         raise ConfigError(f"{row.channel!r} cannot send a digest; its mapping has no push rule for Digest")
     operation = space.spec(row.channel).operation(rule.operation)
     for recipient, targets in _readers(space, account, project, row, rule):
-        target_id = _target(rule, targets, recipient)
+        target_id = _target(rule, targets)
         key = idempotency_key(account.id, project.name, slot, row.channel, rule.operation, target_id or recipient)
         source = _source(space, account, project, made, digest, key=key, recipient=recipient, targets=targets)
         payload = rule.payload(source)
@@ -68,7 +72,10 @@ def idempotency_key(*parts: str) -> str:
 def _readers(
     space: Workspace, account: AccountSettings, project: ProjectSettings, row: PlanRow, rule: PushRule
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield (address, target ids) per command: people on a channel, the project's own records elsewhere."""
+    """Yield (recipient, target ids) per command: people, the one channel behind the connection, or records."""
+    if rule.posts_to_channel:
+        yield row.channel, {}
+        return
     if space.spec(row.channel).role is Role.CHANNEL or rule.target == _RECIPIENT:
         for address in account.audiences[row.audience].addresses:
             yield address, {_RECIPIENT: address}
@@ -87,11 +94,8 @@ def _keys(rule: PushRule) -> list[str]:
     return [part.strip() for part in (rule.target or "").split("|") if part.strip()]
 
 
-def _target(rule: PushRule, targets: Mapping[str, str], recipient: str) -> str | None:
-    for key in _keys(rule):
-        if key in targets:
-            return targets[key]
-    return recipient or None
+def _target(rule: PushRule, targets: Mapping[str, str]) -> str | None:
+    return next((targets[key] for key in (*_keys(rule), _RECIPIENT) if key in targets), None)
 
 
 def _source(
@@ -117,7 +121,7 @@ def _source(
         "locale": digest.locale,
         "idempotency_key": key,
         "mark": f"syncd:{key}",
-        "recipient": {"email": recipient, "name": _display_name(names.get(recipient), recipient)},
+        "recipient": _reader(targets.get(_RECIPIENT, ""), names),
         "thread": _thread(space, account, project, made, recipient),
         "account": {"name": account.account, "id": account.id},
         "project": {"name": project.name},
@@ -130,8 +134,9 @@ def _source(
     }
 
 
-def _display_name(name: str | None, address: str) -> str | None:
-    return name if name and name != address else None
+def _reader(address: str, names: Mapping[str, str]) -> dict[str, str | None]:
+    name = names.get(address)
+    return {"email": address, "name": name if name != address else None}
 
 
 def _thread(

@@ -141,13 +141,40 @@ class Workspace:
             cipher(settings.resolve_reference(self._key, where="secrets.key"))
         for account in self.config.accounts.values():
             self._validate_plan(account)
+        self._refuse_shared_channels()
 
     def _validate_plan(self, account: AccountSettings) -> None:
         for number, row in enumerate(account.plan):
             where = f"accounts/{account.id}.yaml: plan.{number}"
-            if self.mapping(row.channel).push_rule("Digest") is None:
+            rule = self.mapping(row.channel).push_rule("Digest")
+            if rule is None:
                 raise ConfigError(
                     f"{where}.channel: {row.channel!r} cannot send a digest; its mapping has no push rule"
                 )
+            if rule.posts_to_channel and self.spec(row.channel).operation(rule.operation).needs_target:
+                raise ConfigError(
+                    f"{where}.channel: {rule.operation} of {row.channel!r} needs a target of its own, which `target: "
+                    "channel` in its mapping does not give; write recipient or a key of the account's `from:` entry"
+                )
             if row.when.with_digest and not any(not other.when.with_digest for other in account.plan):
                 raise ConfigError(f"{where}.when: `with digest` needs another row that has a time of its own")
+
+    def _refuse_shared_channels(self) -> None:
+        """A channel that a client reads is closed to other accounts: what is posted there is told to that client."""
+        users: dict[str, dict[str, str]] = {}
+        read_by: dict[str, str] = {}
+        for account in self.config.accounts.values():
+            for number, row in enumerate(account.plan):
+                rule = self.mapping(row.channel).push_rule("Digest")
+                if rule is None or not rule.posts_to_channel:
+                    continue
+                users.setdefault(row.channel, {}).setdefault(account.id, f"accounts/{account.id}.yaml: plan.{number}")
+                if account.audiences[row.audience].is_client:
+                    read_by.setdefault(row.channel, account.id)
+        for channel, client in read_by.items():
+            for other, where in users[channel].items():
+                if other != client:
+                    raise ConfigError(
+                        f"{where}.channel: the client of accounts/{client}.yaml reads what {channel!r} posts; "
+                        f"give {other!r} a connection with a channel of its own"
+                    )

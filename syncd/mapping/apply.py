@@ -20,6 +20,7 @@ from syncd.model.entities import Entity, entity_id
 from syncd.sdk.connector import Record
 
 _UTC: Final = ZoneInfo("UTC")
+_CHANNEL: Final = "channel"
 
 
 class Mapping:
@@ -64,7 +65,8 @@ class Mapping:
 class PushRule:
     """How a digest becomes the payload of `operation`, aimed at the remote id under the key `target`.
 
-    Several keys are joined by ` | `: the first that the account file has is meant.
+    Several keys are joined by ` | `: the first that the account file has is meant. `recipient` means one command for
+    each reader's address, `channel` one for all, since the connection itself posts to one group.
     """
 
     def __init__(self, spec: PushSpec, label: str) -> None:
@@ -73,6 +75,11 @@ class PushRule:
         self.target = spec.target
         self._label = label
         self._payload = getters.compile_payload(spec.payload)
+
+    @property
+    def posts_to_channel(self) -> bool:
+        """Whether all who are in the connection's one channel read what the rule sends."""
+        return self.target == _CHANNEL
 
     def payload(self, source: Items[str, Any]) -> dict[str, Any]:
         """Return the vendor payload for `source`. What was not found is left out, empty objects and lists too.

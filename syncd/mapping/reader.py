@@ -303,7 +303,7 @@ def _target(entry: Entry) -> str:
     names = [name.strip() for name in text.split("|")]
     if not all(_NAME.fullmatch(name) for name in names):
         raise entry.error(
-            f"{short(text)} is not a target; name a key of the account file's `from:` entry, or recipient; "
+            f"{short(text)} is not a target; name a key of the account file's `from:` entry, recipient or channel; "
             "with several, joined by |, the first that the entry has is taken"
         )
     return " | ".join(names)

@@ -76,7 +76,8 @@ Payload = Spec | dict[str, "Payload"] | list["Payload"]
 class PushSpec:
     """How a digest or a follow-up becomes the vendor payload of one operation.
 
-    `target` is one key of the account file's `from:` entry, or several joined by ` | ` of which the first there counts.
+    `target` is one key of the account file's `from:` entry, or several joined by ` | ` of which the first there counts;
+    or `recipient`, a reader's address; or `channel`, the one that the connection posts to.
     """
 
     operation: str
