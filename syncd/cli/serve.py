@@ -71,8 +71,9 @@ class _Signals:
         self.stop = False
         self.reload = False
         self._rung = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._ring)
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            if number := getattr(signal, name, None):  # Windows has no SIGHUP: there, restart instead
+                signal.signal(number, self._ring)
 
     def wait(self, seconds: float) -> None:
         self._rung.wait(seconds)
@@ -84,7 +85,7 @@ class _Signals:
         return wanted
 
     def _ring(self, number: int, _: FrameType | None) -> None:
-        if number == signal.SIGHUP:
+        if signal.Signals(number).name == "SIGHUP":
             self.reload = True
         elif not self.is_watched:
             raise SystemExit(0)

@@ -169,8 +169,9 @@ class Lead:
             return None
         track = self._tracks.setdefault(connection, Track())
         spans = cadences(space, connection)
-        if jobs.pull_due(space, connection, spans, self._holder, track) is not None:
-            self._composer.wake(connection)
+        result = jobs.pull_due(space, connection, spans, self._holder, track)
+        if result is not None and any(progress.error is None for progress in result.streams):
+            self._composer.wake(connection)  # not in an outage: nothing has changed for what is held
         return track.next_look(connection, spans, self._now())
 
     def _compose(self, _: str) -> None:

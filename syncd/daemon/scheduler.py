@@ -129,8 +129,9 @@ class Service:
     def _take_turn(self) -> None:
         """Lead until we are stopped or lose the lead, if nobody else leads."""
         holder = leases.new_holder()  # a new name each time: what an earlier turn left open is taken over
-        if not self._prolong(holder):
-            self._outage.ended()
+        is_ours = self._prolong(holder)
+        self._outage.ended()
+        if not is_ours:
             return
         stop = threading.Event()
         with self._lock:

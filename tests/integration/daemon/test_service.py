@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from syncd.daemon import scheduler
 from syncd.daemon.scheduler import State
@@ -14,6 +17,7 @@ from syncd.engine import compose
 from syncd.errors import ConfigError, StoreError
 from syncd.sdk.fake import Fault
 from syncd.store import firings, leases
+from syncd.store.tables import outbox
 from tests.integration.daemon.agency import Agency, Gate, eventually, quiet
 
 
@@ -225,6 +229,26 @@ def _claim(agency: Agency, schedule: str) -> None:
     due = agency.clock.now().replace(minute=30)
     with agency.store.begin() as database:
         firings.claim(database, schedule, due, at=due, config_version="v", holder="gone~1:99:x")
+
+
+def test_a_mail_that_a_dead_process_had_in_hand_is_unknown_at_once_and_not_repeated(local: Agency) -> None:
+    service = local.started()
+    local.pass_time(minutes=20)
+    eventually(lambda: local.mails() == 1)
+    eventually(lambda: local.rows("outbox", state="sent"))
+    service.stop()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    machine, _, mark = leases.new_holder().split(":")
+    with local.store.begin() as database:
+        until = local.clock.now() + timedelta(minutes=15)
+        claim = {"state": "claimed", "claimed_by": f"{machine}:{dead.pid}:{mark}", "claimed_until": until}
+        database.execute(sa.update(outbox).values(**claim, settled_at=None))
+
+    local.started()
+
+    eventually(lambda: local.rows("outbox", state="unknown"))
+    assert quiet(lambda: local.mails() > 1)
 
 
 def test_a_stop_lets_the_page_in_hand_finish_and_the_next_start_goes_on_from_the_cursor(local: Agency) -> None:
