@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 import typer
 
@@ -18,6 +19,8 @@ from syncd.errors import BusyError, ConfigError, StoppedError, SyncdError
 
 if TYPE_CHECKING:
     from syncd.engine.workspace import Workspace
+
+_INTERRUPTED: Final = "interrupted; what was stored stays, the next run goes on from there"
 
 app = typer.Typer(
     name="syncd",
@@ -79,7 +82,7 @@ def main(*, pages: MakePages) -> None:
         output.print_error(err, as_json=as_json)
         sys.exit(output.CONFIG)
     except (StoppedError, KeyboardInterrupt):
-        output.print_error("interrupted; what was stored stays, the next run goes on from there", as_json=as_json)
+        output.print_error(_INTERRUPTED, as_json=as_json)
         sys.exit(output.INTERRUPTED)
     except BusyError as err:
         output.print_error(err, as_json=as_json)
@@ -114,10 +117,13 @@ def stop_on_signal(stop: threading.Event) -> Iterator[None]:
     """Let the first Ctrl-C or SIGTERM finish the page in hand, and the second one end at once."""
 
     def asked(number: int, _frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
         del number
+        if stop.is_set():
+            # Threads that wait for a vendor would hold an orderly end; the database takes a sudden one.
+            output.print_error(_INTERRUPTED)
+            sys.stderr.flush()
+            os._exit(output.INTERRUPTED)
+        stop.set()
         output.console(to_stderr=True).print("stopping after the page in hand; once more to stop at once", style="dim")
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,10 +54,19 @@ def backup(
         raise ConfigError("db backup copies SQLite files; for PostgreSQL use: pg_dump")
     if target.exists():
         raise ConfigError(f"{target}: is there already; name another file")
-    with sqlite3.connect(str(store.engine.url.database)) as source, sqlite3.connect(target) as copy:
-        source.backup(copy)
-    store.close()
+    try:
+        _copy(str(store.engine.url.database), target)
+    except (sqlite3.Error, OSError) as err:
+        target.unlink(missing_ok=True)
+        raise ConfigError(f"{target}: cannot be written ({err}); name another file") from err
+    finally:
+        store.close()
     _say(f"written to {target}", as_json=as_json, file=str(target), bytes=target.stat().st_size)
+
+
+def _copy(database: str, target: Path) -> None:
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
 
 
 @app.command()

@@ -213,6 +213,10 @@ _ADVICE: Final = (
         "the disk is full; free some room and run again, nothing that was stored is lost",
     ),
     (
+        ("disk I/O error",),
+        "the disk takes no more ({text}): full, broken, or over a limit; mend it and run again, nothing stored is lost",
+    ),
+    (
         ("database is locked", "table is locked"),
         "another process has held the database for {busy} s; run again when it is done",
     ),
