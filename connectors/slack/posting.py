@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from connectors.slack.files import Chart, Files, Upload, charts_of
 from connectors.slack.message import compose, key_of
-from connectors.slack.web import Web
+from connectors.slack.web import LARGEST_PAGE, Web
 from syncd.sdk import (
     AuthError,
     Command,
@@ -58,10 +58,10 @@ class Desk:
     def _candidates(self, thread: str | None) -> Iterator[Mapping[str, Any]]:
         where: dict[str, Any] = {"channel": self._channel, "include_all_metadata": "true"}
         if thread:
-            parts = self._web.pages("conversations.replies", {**where, "ts": thread})
+            parts = self._web.pages("conversations.replies", {**where, "ts": thread}, size=LARGEST_PAGE)
         else:
             oldest = int((self._context.now() - FIND_WITHIN).timestamp())
-            parts = self._web.pages("conversations.history", {**where, "oldest": f"{oldest}.000000"})
+            parts = self._web.pages("conversations.history", {**where, "oldest": f"{oldest}.000000"}, size=LARGEST_PAGE)
         for part in parts:
             yield from part.items
 

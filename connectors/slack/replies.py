@@ -65,9 +65,7 @@ class Reader:
         newest = state.updated_at
         for thread in threads:
             for records in self._thread(thread, since):
-                newest = max(
-                    [*([newest] if newest else []), *(r.updated_at for r in records if r.updated_at)], default=None
-                )
+                newest = max(filter(None, (newest, *(record.updated_at for record in records))), default=None)
                 yield Page(records)
         reached = replace(
             state,
@@ -91,7 +89,7 @@ class Reader:
         newest: str | None = None
         for part in self._web.pages("conversations.history", params):
             stamps = [message["ts"] for message in part.items]
-            newest = max([*([newest] if newest else []), *stamps], key=_order, default=None)
+            newest = max(filter(None, (newest, *stamps)), key=_order, default=None)
             ours += [message["ts"] for message in part.items if key_of(message)]
         return ours, newest
 

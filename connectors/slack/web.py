@@ -24,7 +24,8 @@ from syncd.sdk import (
 )
 from syncd.sdk.paging import Slice, tokens
 
-PAGE_SIZE: Final = 200  # Slack's advice; up to 999 are taken
+PAGE_SIZE: Final = 200  # Slack's advice
+LARGEST_PAGE: Final = 999
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 # Source: docs.slack.dev, chat.postMessage, chat.update, conversations.history and rate limits, read 2026-11-21.
@@ -85,14 +86,15 @@ class Web:
         """Ask for one message, to see whether the channel can be read."""
         self._reader.get("conversations.history", {"channel": channel, "limit": 1}).member("messages")
 
-    def pages(self, method: str, params: Mapping[str, Any]) -> Iterator[Slice]:
+    def pages(self, method: str, params: Mapping[str, Any], *, size: int = PAGE_SIZE) -> Iterator[Slice]:
         """Yield the messages of a list by cursor; a cursor gone stale starts the list once more from its beginning."""
+        asked = {**params, "limit": size}
         try:
-            yield from tokens(lambda cursor: self._page(method, params, cursor))
+            yield from tokens(lambda cursor: self._page(method, asked, cursor))
         except ContractError as err:
             if err.code != "invalid_cursor":
                 raise
-            yield from tokens(lambda cursor: self._page(method, params, cursor))
+            yield from tokens(lambda cursor: self._page(method, asked, cursor))
 
     def post(self, method: str, body: Json, *, idempotent: bool = False) -> Reply:
         """Write; `idempotent` for what may be sent twice."""
@@ -107,7 +109,7 @@ class Web:
             return self._api.request("POST", method, content=urlencode(fields).encode(), headers=_FORM)
 
     def _page(self, method: str, params: Mapping[str, Any], cursor: str | None) -> Slice:
-        reply = self._reader.get(method, {**params, "limit": PAGE_SIZE, "cursor": cursor})
+        reply = self._reader.get(method, {**params, "cursor": cursor})
         messages = reply.member("messages")
         if not isinstance(messages, list) or not all(isinstance(m, dict) and _is_ts(m.get("ts")) for m in messages):
             raise ContractError(f"{method}: the messages are not a list of objects with a ts", status=reply.status)

@@ -165,7 +165,7 @@ def test_no_connection_at_all_is_no_doubt(connect: Any, post: Make) -> None:
 
 def test_a_message_is_looked_for_behind_many_others(fake: Fake, slack: Slack, post: Make) -> None:
     receipt = slack.write(post("key-1"))
-    for number in range(450):
+    for number in range(1200):
         fake.add_message(f"chat {number}")
 
     found = slack.find(post("key-1"))
