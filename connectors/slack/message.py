@@ -22,6 +22,7 @@ _FALLBACK_LIMIT: Final = 4000
 _TOTAL_LIMIT: Final = 10_000  # msg_blocks_too_long was seen at 13,200 characters, far below 50 sections of 3,000
 _MOST_SECTIONS: Final = 40  # with two blocks around them and five of overflow, fewer than the 50 blocks of a message
 _LEAST_LINES: Final = 3  # of a section, as long as dropping lines of others helps
+_MORE_LIMIT: Final = 80
 _MORE: Final = "… {n} more lines"
 _KEYS: Final = frozenset({"title", "summary", "markdown", "more", "charts", "reply_broadcast"})
 
@@ -66,7 +67,11 @@ def compose(command: Command) -> dict[str, Any]:
     text = f"{title} — {summary}" if summary else title
     return {
         "text": escape(clip(text, _FALLBACK_LIMIT // 5, size=utf16_size)),  # an escape is five characters at most
-        "blocks": blocks(document.title or title, document.sections, more=escape(str(payload.get("more") or _MORE))),
+        "blocks": blocks(
+            document.title or title,
+            document.sections,
+            more=escape(clip(str(payload.get("more") or _MORE), _MORE_LIMIT)),
+        ),
         "metadata": {"event_type": EVENT_TYPE, "event_payload": {KEY: command.idempotency_key}},
     }
 

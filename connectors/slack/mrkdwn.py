@@ -16,7 +16,10 @@ from markdown_it.token import Token
 
 from syncd.sdk.text import clip, utf16_size
 
-LINE_LIMIT: Final = 1000
+LINE_LIMIT: Final = 1000  # besides the marks in front and the names of columns
+_ROOM: Final = LINE_LIMIT - 20
+_MOST_CELLS: Final = 10
+_COLUMN_LIMIT: Final = 60
 _URL_LIMIT: Final = 500
 _JOINER: Final = "\u2060"  # invisible; between `@` and a word there is then nothing that Slack could call
 _CALL: Final = re.compile(r"(?<![\w.])@(?=\w)")
@@ -108,11 +111,13 @@ class _Walk:
             case "inline":
                 self._inline(token.children or [])
             case "fence" | "code_block" | "html_block":
-                self._add(*(escape(line) for line in token.content.splitlines()))
+                self._add(*(_joined([_Piece(line, None)], _ROOM) for line in token.content.splitlines()))
 
     def _inline(self, children: Sequence[Token]) -> None:
         if self._cells is not None:
-            self._cells.append(" ".join(_lines(children)))
+            columns = min(len(self._columns), _MOST_CELLS)
+            room = _ROOM // max(2, columns) if columns else _COLUMN_LIMIT
+            self._cells.append(" ".join(_lines(children, room=room)))
         elif self._heading == "h1" and self.title is None:
             self.title = _plain_text(children)
         elif self._heading:
@@ -126,7 +131,7 @@ class _Walk:
         if not self._columns:
             self._columns = cells
             return
-        first, *others = cells or [""]
+        first, *others = cells[:_MOST_CELLS] or [""]
         pairs = [f"{name}: {cell}" for name, cell in zip(self._columns[1:], others, strict=False)]
         self._add(f"• {first} — {', '.join(pairs)}" if pairs else f"• {first}")
 
@@ -150,14 +155,14 @@ def _plain_text(children: Sequence[Token]) -> str:
 _TEXTS: Final = frozenset({"text", "text_special", "code_inline", "softbreak", "hardbreak"})
 
 
-def _lines(children: Sequence[Token], *, is_bold: bool = False) -> list[str]:
-    """Return the lines of inline content, each cut to `LINE_LIMIT`; a bold one is bold as a whole.
+def _lines(children: Sequence[Token], *, is_bold: bool = False, room: int = _ROOM) -> list[str]:
+    """Return the lines of inline content, each cut to `room`; a bold one is bold as a whole.
 
     Inside a line no emphasis is written: without spaces around it, as in Chinese, Slack shows its marks instead.
     """
     lines = []
     for pieces in _split(children):
-        text = _joined(pieces, LINE_LIMIT - 20).strip()
+        text = _joined(pieces, room).strip()
         whole = is_bold or all(piece.is_strong for piece in pieces if piece.text.strip())
         lines.append(f"*{text}*" if text and whole and "*" not in text else text)
     return [line for line in lines if line]
@@ -167,7 +172,7 @@ def _lines(children: Sequence[Token], *, is_bold: bool = False) -> list[str]:
 class _Piece:
     text: str
     url: str | None
-    is_strong: bool
+    is_strong: bool = False
 
 
 def _split(children: Sequence[Token]) -> Iterator[list[_Piece]]:

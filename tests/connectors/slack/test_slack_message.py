@@ -6,15 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from connectors.slack import Slack
 from connectors.slack.fake import Fake
-from connectors.slack.fake_rules import fault_of, texts_of
+from connectors.slack.fake_rules import calls_in, fault_of, texts_of
 from connectors.slack.message import compose
 from connectors.slack.mrkdwn import escape, parse
 from syncd.sdk import Command, RejectedError
 from syncd.sdk.text import utf16_size
-
-from connectors.slack import Slack  # isort: skip
 
 Make = Callable[..., Command]
 
@@ -147,6 +148,28 @@ def test_vendor_text_never_calls_anybody(fake: Fake, slack: Slack, post: Make, t
     slack.write(post(title=text, summary=text, markdown=markdown, more=text))
 
     assert fake.calls_fired == []
+
+
+@given(st.text(st.sampled_from("ab<>@!U#*_`|-[]()\n\n \\\\&中😀1.:/h"), max_size=400), st.integers(1, 60))
+def test_no_markdown_makes_a_message_that_slack_refuses_or_that_calls(text: str, times: int) -> None:
+    command = Command(
+        "post_message", "k", {"title": "T", "markdown": f"{text}\n\n|a|b|\n|-|-|\n|{text}|c|\n" * times + "."}
+    )
+
+    message = compose(command)
+
+    assert fault_of(message) is None
+    assert calls_in(message) == []
+
+
+@pytest.mark.parametrize("columns", [2, 12, 200])
+def test_wide_tables_and_long_lines_fit(post: Make, columns: int) -> None:
+    rows = ["|" + "|".join([cell * 300] * columns) + "|" for cell in ("h", "长")]
+    rows.insert(1, "|" + "-|" * columns)
+
+    message = compose(post(markdown="\n".join(["```", "&" * 9000, "```", "", *rows])))
+
+    assert fault_of(message) is None
 
 
 def test_addresses_stay_as_they_are() -> None:
