@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
@@ -11,6 +12,7 @@ from connectors.redmine.state import Book, Issue, ref
 
 _NOTES: Final = frozenset({"notes", "private_notes"})
 _PLAIN: Final = ("subject", "description", "start_date", "due_date", "done_ratio", "estimated_hours", "is_private")
+_WRITTEN_LINE: Final = re.compile(r"\r\n|\n|\r")  # descriptions are kept with both characters
 _DATES: Final = ("start_date", "due_date")
 
 
@@ -23,6 +25,8 @@ def allowed(sent: Mapping[str, Any], permissions: frozenset[str]) -> Row:
 def changes(book: Book, issue: Issue, sent: Mapping[str, Any]) -> Row | str:
     """Return the vendor fields that `sent` gives other values, or what is wrong with it."""
     wanted: Row = {name: sent[name] or None for name in _PLAIN if name in sent and name != "is_private"}
+    if wanted.get("description"):
+        wanted["description"] = _WRITTEN_LINE.sub("\r\n", wanted["description"])
     if "is_private" in sent:
         wanted["is_private"] = bool(sent["is_private"])
     if "done_ratio" in sent:

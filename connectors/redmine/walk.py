@@ -20,6 +20,7 @@ Ask = Callable[[Mapping[str, Any]], Reply]
 """Ask for issues of the project with these filters."""
 
 _SECOND: Final = timedelta(seconds=1)
+_REACH: Final = 3 * _SECOND  # a window starts up to a second early, and a crowd in it a second before that
 _EARLIEST: Final = "1970-01-01T00:00:00Z"
 
 
@@ -32,7 +33,7 @@ class Batch(NamedTuple):
 
 
 class _Seen:
-    """Leaves out what was given already. Only the last seconds of a window can come again."""
+    """Leaves out what was given already. Only the last seconds before a window can come again."""
 
     def __init__(self) -> None:
         self._keys: set[tuple[int, str]] = set()
@@ -62,7 +63,7 @@ def changed(ask: Ask, since: datetime | None) -> Iterator[Batch]:
         else:
             yield from _crowd(ask, reached, seen)
             start = reached + 2 * _SECOND  # the crowd was read up to and with the second that follows
-        seen.forget_before(start - _SECOND)
+        seen.forget_before(start - _REACH)
     raise _endless()
 
 
