@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -44,11 +45,15 @@ class Track:
         """Whether the vendor is not to be called yet."""
         return self.rest_until is not None and now < self.rest_until
 
-    def next_look(self, connection: str, spans: dict[str, timedelta], now: datetime) -> datetime:
-        """Return when there may be something to read again."""
-        slots = [slot_at(connection, span, now) + span for span in spans.values()]
-        at = min([*slots, *(at for name, at in self.retry_at.items() if name in spans)], default=now + LONGEST_PAUSE)
-        return max(at, now, self.rest_until or now)
+    def next_look(self, connection: str, spans: Mapping[str, timedelta], now: datetime) -> datetime:
+        """Return when there may be something to read again: at once when a slot has come while another was read."""
+        looks = [self._look(name, slot_at(connection, span, now), span, now) for name, span in spans.items()]
+        return max(min(looks, default=now + LONGEST_PAUSE), now, self.rest_until or now)
+
+    def _look(self, name: str, slot: datetime, span: timedelta, now: datetime) -> datetime:
+        if name in self.retry_at:
+            return self.retry_at[name]
+        return slot + span if self.done.get(name) == slot else now
 
 
 def cadences(space: Workspace, connection: str) -> dict[str, timedelta]:

@@ -342,7 +342,7 @@ def test_refused_credentials_are_tried_once_an_hour(local: Agency) -> None:
         quiet(lambda: False, seconds=0.1)
 
     assert len(local.github.calls) == before
-    local.pass_time(minutes=11)
+    local.pass_time(minutes=61)
     eventually(lambda: len(local.github.calls) > before)
 
 

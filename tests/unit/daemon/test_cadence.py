@@ -61,9 +61,19 @@ def test_the_next_look_is_at_the_next_slot_or_the_next_try() -> None:
     spans = {"tasks": timedelta(hours=6)}
     slot = slot_at("gh", spans["tasks"], NOON)
 
+    track.succeeded("tasks", slot)
     assert track.next_look("gh", spans, NOON) == slot + spans["tasks"]
     track.failed("tasks", NOON)
     assert track.next_look("gh", spans, NOON) == NOON + timedelta(minutes=5)
+
+
+def test_a_slot_that_came_while_another_was_read_is_looked_at_at_once() -> None:
+    track = Track()
+    track.succeeded("tasks", slot_at("gh", timedelta(days=1), NOON))
+
+    tomorrow = NOON + timedelta(days=1)
+
+    assert track.next_look("gh", {"tasks": timedelta(days=1)}, tomorrow) == tomorrow
 
 
 def test_a_vendor_that_is_left_alone_is_looked_at_after_the_rest() -> None:
