@@ -89,7 +89,7 @@ def measured(base: str, count: int) -> Rounds:
 
 
 def speed(rounds: Rounds) -> Iterator[Line]:
-    records = rounds.cold[0]["records"]
+    records = min(of(rounds.cold, "written"))
     for name in ("wall", "cpu"):
         yield Line(f"cold pull, {records:,} records, {name}", median(of(rounds.cold, name)), "s")
         yield Line(f"bare loop, {name}", median(of(rounds.loop, name)), "s")
@@ -141,10 +141,10 @@ def looped(base: str, *, in_flight: int) -> Figures:
 
 
 def told(module: str, *arguments: str) -> list[Figures]:
-    """Run a module of the bench in a process of its own; return the lines of JSON that it prints."""
+    """Run a module of the bench in a process of its own; return the lines of JSON among those it prints."""
     command = [sys.executable, "-m", f"tests.bench.{module}", *arguments]
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
 @contextmanager
