@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, Final, get_origin
 
 import typer
 from pydantic import SecretStr
@@ -16,6 +17,8 @@ from syncd.cli import output
 from syncd.cli.output import DEFAULT_CONFIG, ConfigFolder, JsonFlag
 from syncd.errors import ConfigError
 from syncd.yamlfile import hint
+
+_WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def init(
     known = connections or _known(config)
     made = _client(known, client, project, contact, locale, timezone, when, asks=asks)
     written = _write(config, connections, made, known)
-    _load_again(config)
+    _load_again(config, written)
     if as_json:
         output.print_json({"written": [str(path) for path in written], "secrets": _references(connections)})
         return
@@ -127,8 +130,12 @@ def _client(
         raise ConfigError("--client: give the client's name")
     if not any(c.role == "channel" for c in connections):
         raise ConfigError("a digest needs a channel: add --connector email")
+    slug = _slug(name)
+    if slug == "client" and asks:
+        slug = _slug(_ask("Short id of the client", slug))
+    blank = f"CHANGE-ME-{slug}"  # one vendor project belongs to one client, and so does what stands in for it
     return _Client(
-        id=_slug(name) if _slug(name) != "client" else (_ask("Short id of the client", "client") if asks else "client"),
+        id=slug,
         name=name,
         locale=_ask("Language (zh-CN or en)", locale) if asks else locale,
         timezone=_ask("Time zone", timezone) if asks else timezone,
@@ -136,7 +143,7 @@ def _client(
         address=contact or (_ask("Who gets the digest (e-mail)", "pm@client.example") if asks else "pm@client.example"),
         when=_ask("When", when) if asks else when,
         sources={
-            c.name: {key: _ask(f"{c.name}: {key} id", "CHANGE-ME") if asks else "CHANGE-ME"}
+            c.name: {key: _ask(f"{c.name}: {key} id", blank) if asks else blank}
             for c in connections
             for key in ({"projects": "project", "crm": "account"}.get(c.role),)
             if key
@@ -192,8 +199,8 @@ def _account_text(made: _Client, known: list[_Connection]) -> str:
         [
             f"# {made.name}: everything that is said to this client, and when.",
             f"account: {_yaml(made.name)}",
-            f"locale: {made.locale}",
-            f"timezone: {made.timezone}",
+            f"locale: {_yaml(made.locale)}",
+            f"timezone: {_yaml(made.timezone)}",
             "# calendars: {ours: CN, theirs: CN}   # public holidays; add company days under `closed:`",
             "",
             "projects:",
@@ -202,10 +209,10 @@ def _account_text(made: _Client, known: list[_Connection]) -> str:
             *sources,
             "",
             "audiences:",
-            f"  pm: {{contacts: [{made.address}]}}",
+            f"  pm: {{contacts: [{_yaml(made.address)}]}}",
             "",
             "plan:                                  # one row, one rule: who gets what, where, when",
-            f"  - {{audience: pm, content: digest, channel: {channel}, when: {made.when}}}",
+            f"  - {{audience: pm, content: digest, channel: {channel}, when: {_yaml(made.when)}}}",
             "",
             "show:                                  # private by default: only what is named here leaves item by item",
             '  tasks: {types: ["*"], fields: [title, status, due_date]}',
@@ -219,20 +226,23 @@ def _setting(value: str | list[str]) -> str:
 
 
 def _yaml(value: str) -> str:
-    import json
-
-    return (
-        value
-        if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_ .:/-]*", value) and ": " not in value
-        else json.dumps(value, ensure_ascii=False)
+    """Return a text as YAML takes it for a text, whatever stands in it."""
+    is_plain = (
+        re.fullmatch(r"[A-Za-z][A-Za-z0-9_ .:/-]*", value) and ": " not in value and not value.endswith((":", " "))
     )
+    return value if is_plain and value.lower() not in _WORDS else json.dumps(value, ensure_ascii=False)
 
 
-def _load_again(config: Path) -> None:
-    """Read back what was written, so that a wrong answer is told at once."""
+def _load_again(config: Path, written: list[Path]) -> None:
+    """Read back what was written, so that a wrong answer is told at once; then nothing of it stays."""
     from syncd import settings
 
-    settings.load(config)
+    try:
+        settings.load(config)
+    except ConfigError as err:
+        for path in written:
+            path.unlink()
+        raise ConfigError(f"{err}\nnothing was written; answer anew") from err
 
 
 def _references(connections: list[_Connection]) -> list[str]:

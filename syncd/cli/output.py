@@ -51,8 +51,9 @@ def _plain(value: Any) -> Any:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file that a person asked for; ConfigError when it cannot be written."""
+    """Write a file that a person asked for, and the folders it needs; ConfigError when it cannot be written."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     except OSError as err:
         raise ConfigError(f"{path}: cannot be written ({err.strerror or err}); name another file") from err

@@ -24,11 +24,10 @@ def schema(
     if out is None:
         output.print_json(found)
         return
-    out.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, document in found.items():
-        path = out / f"{name}.schema.json"
-        path.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    for pattern, document in found.items():
+        path = out / f"{pattern.removesuffix('.yaml').removesuffix('/*')}.schema.json"
+        output.write_file(path, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
         paths.append(path)
     if as_json:
         output.print_json({"written": [str(path) for path in paths]})

@@ -217,9 +217,9 @@ def test_no_configuration_at_all_says_how_to_get_one(agency: Agency) -> None:
         (("check", "nope"), ("connection 'nope' does not exist", "crm, mail, pc")),
         (("connectors", "explain", "github", "isues"), ("'isues'", "did you mean 'issues'")),
         (("apply", "no-such-plan.json"), ("no-such-plan.json", "syncd plan --out")),
-        (("plan", "acme", "--out", "/nowhere/at/all.json"), ("/nowhere/at/all.json", "cannot be written")),
-        (("digest", "acme", "--out", "/nowhere/at/all.html"), ("/nowhere/at/all.html", "cannot be written")),
-        (("db", "backup", "/nowhere/at/all.db"), ("/nowhere/at/all.db", "cannot be written")),
+        (("plan", "acme", "--out", "/proc/nowhere/all.json"), ("/proc/nowhere/all.json", "cannot be written")),
+        (("digest", "acme", "--out", "/proc/nowhere/all.html"), ("/proc/nowhere/all.html", "cannot be written")),
+        (("db", "backup", "/proc/nowhere/all.db"), ("/proc/nowhere/all.db", "cannot be written")),
     ],
     ids=str,
 )
