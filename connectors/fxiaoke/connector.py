@@ -40,7 +40,7 @@ class Fxiaoke:
 
     spec: ClassVar = ConnectorSpec(
         name="fxiaoke",
-        title="纷享销客 Fxiaoke",
+        title="Fxiaoke",
         role=Role.CRM,
         config=FxiaokeConfig,
         streams=_STREAMS,

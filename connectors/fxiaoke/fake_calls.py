@@ -23,8 +23,8 @@ class FakeCalls(FakeBase):
     """Queries, single records, metadata, the address book, create and update.
 
     `largest_page` below 100 is a gateway that gives fewer rows than asked for; `list_on_top` puts the rows of own
-    objects one level higher; `hidden` are objects that the acting user may not see. `triggers` and `updates` are what
-    writes have asked for.
+    objects one level higher; `hidden` are objects that the acting user may not see, `unsearchable` fields without LIKE.
+    `triggers` and `updates` are what writes have asked for.
     """
 
     def __init__(self) -> None:
@@ -34,6 +34,7 @@ class FakeCalls(FakeBase):
         self.list_on_top = False
         self.hidden: set[str] = set()
         self.inactive: set[str] = set()
+        self.unsearchable: set[str] = set()
         self.sees_directory = True
         self.triggers: list[tuple[Any, Any]] = []
         self.updates: list[tuple[str, Row]] = []
@@ -190,6 +191,8 @@ class FakeCalls(FakeBase):
                 return f"unknown field {one['field_name']}"
             if one["operator"] not in OPERATORS:
                 return f"unknown operator {one['operator']}"
+            if one["field_name"] in self.unsearchable and one["operator"] == "LIKE":
+                return f"field {one['field_name']} does not support LIKE"
         return ""
 
     def _bad_values(self, name: str, values: Row) -> Answer | None:

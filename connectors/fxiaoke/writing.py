@@ -28,8 +28,8 @@ from syncd.sdk import (
 )
 
 OPERATIONS: Final = (
-    OperationSpec("create_follow_up", Delivery.FINDABLE, max_bytes=20_000),
-    OperationSpec("create_task", Delivery.FINDABLE, max_bytes=20_000),
+    OperationSpec("create_follow_up", Delivery.FINDABLE, max_bytes=32_000),
+    OperationSpec("create_task", Delivery.FINDABLE, max_bytes=32_000),
     OperationSpec("update_field", Delivery.KEYED),
 )
 _PARENT: Final = "parent"  # the one payload key that is ours
@@ -89,7 +89,20 @@ class Writer:
         if command.operation not in self._kinds:
             raise RejectedError(f"{command.operation!r} leaves no mark to look for")
         kind, mark = self._kinds[command.operation], mark_of(command)
-        field, operator = (self._config.key_field, "EQ") if self._config.key_field else (kind.text, "LIKE")
+        try:
+            return self._search(kind, mark)
+        except ContractError as err:
+            if err.code is None or self._config.key_field:
+                raise
+            raise ContractError(
+                f"{err}; set key_field to a text field of {kind.name} that can carry our mark",
+                status=err.status,
+                code=err.code,
+            ) from err
+
+    def _search(self, kind: _Kind, mark: str) -> Receipt | None:
+        key = self._config.key_field
+        field, operator = (key, "EQ") if key else (kind.text, "LIKE")
         listings = walk(self._gateway, kind.name, [condition(field, operator, mark)])
         for number, listing in enumerate(listings, start=1):
             found = next((row for row in listing.rows if mark in str(row.get(field) or "")), None)

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.fxiaoke import Fxiaoke
 from connectors.fxiaoke.fake import Fake
-from syncd.sdk import Command, Outcome, OutcomeUnknownError, RejectedError
+from syncd.sdk import Command, ContractError, Outcome, OutcomeUnknownError, RejectedError
 from syncd.sdk.fake import Fault
 
 Connect = Callable[..., Fxiaoke]
@@ -240,6 +240,15 @@ def test_search_that_narrows_nothing_down_asks_a_person(
 
     with pytest.raises(OutcomeUnknownError, match=f"{MARK}; look for it by hand, and set key_field"):
         crm.find(follow_up(None))
+
+
+def test_text_that_cannot_be_searched_is_told_with_the_way_out(fake: Fake, crm: Fxiaoke) -> None:
+    fake.unsearchable.add("active_record_content")
+
+    with pytest.raises(ContractError, match=r"code 32000.*; set key_field to a text field of ActiveRecordObj"):
+        crm.find(follow_up(fake.add_account("澄远")))
+
+    assert fake.writes == 0
 
 
 def _wide(value: Any, operator: str, wanted: list[Any]) -> bool:
