@@ -67,7 +67,7 @@ pages = st.lists(
 
 
 @given(pages=pages)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_record_of_any_page_is_accounted_for_and_the_last_word_counts(
     local: World, pages: Sequence[Sequence[Record]]
 ) -> None:
