@@ -24,6 +24,7 @@ _SOON: Final = timedelta(seconds=1)
 _AFTER_OUTAGE: Final = timedelta(seconds=30)
 _AFTER_FAULT: Final = timedelta(minutes=2)
 _HELD: Final = timedelta(minutes=15)  # at the latest; a read that ends wakes what waits for it at once
+_AHEAD: Final = timedelta(minutes=5)  # clocks of two machines may differ by so much without a word
 _LAST_CALL: Final = timedelta(minutes=1)  # before the next slot: what is held until then is given up
 
 
@@ -57,6 +58,7 @@ class Composer:
         self._lock = threading.Lock()
         self._rhythms = Rhythms()
         self._slots: Agenda[Slot] = Agenda()
+        self._has_told_ahead = False
         self._begun: dict[Slot, int] = {}  # slots that are ours and not settled → how often they were tried
         self._at_work: set[str] = set()  # accounts
 
@@ -74,12 +76,12 @@ class Composer:
         }
         newest, unended = self._known(plan, holder, now)
         begun = tuple(_slot(*plan[schedule], due) for schedule, due in unended if schedule in plan)
-        slots, passed = dict.fromkeys(begun, now), 0
+        slots, passed = {slot: max(slot.due, now) for slot in begun}, 0
         for schedule, (account, when) in plan.items():
             latest = newest.get(schedule, now)
             missed = self._rhythms.missed(account, when, latest, now)
             passed += missed.passed
-            due = missed.newest or self._rhythms.next(account, when, max(latest, now))
+            due = missed.newest or self._rhythms.next(account, when, now)
             if due is not None:
                 slots[_slot(account, when, due)] = due
         return Survey(slots, begun, passed)
@@ -87,9 +89,13 @@ class Composer:
     def _known(
         self, plan: Mapping[str, object], holder: Holder, now: datetime
     ) -> tuple[dict[str, datetime], list[tuple[str, datetime]]]:
-        """Return the newest slot of each rhythm and what was begun; note new rhythms, end slots of those removed."""
+        """Return the newest slot up to now of each rhythm and what was begun; note new rhythms, end those removed.
+
+        A slot that lies ahead was noted under a wrong clock: waiting for it would silence the rhythm until then.
+        """
         with self._store.begin() as database:
-            newest = firings.newest(database, "plan:")
+            self._tell_ahead(firings.newest(database, "plan:"), now)
+            newest = firings.newest(database, "plan:", until=now)
             new = sorted(plan.keys() - newest.keys())
             firings.register_all(database, new, at=now, config_version=holder.config_version, holder=holder.name)
             unended = firings.unended(database, "plan:")
@@ -97,6 +103,12 @@ class Composer:
                 if schedule not in plan:
                     firings.end(database, schedule, due, at=now, error="no longer in the plan")
         return newest, unended
+
+    def _tell_ahead(self, newest: Mapping[str, datetime], now: datetime) -> None:
+        furthest = max(newest.values(), default=now)
+        if furthest > now + _AHEAD and not self._has_told_ahead:
+            log.get().warning("slot in the future ignored", due=furthest.isoformat(), why="noted under a wrong clock")
+            self._has_told_ahead = True
 
     def fill(self, survey: Survey) -> None:
         """Put a survey in force."""

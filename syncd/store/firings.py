@@ -60,13 +60,15 @@ def latest(connection: Connection, schedule: str) -> datetime | None:
     return found
 
 
-def newest(connection: Connection, prefix: str) -> dict[str, datetime]:
-    """Return the newest slot that has fired of each schedule whose name begins with `prefix`."""
+def newest(connection: Connection, prefix: str, *, until: datetime | None = None) -> dict[str, datetime]:
+    """Return the newest slot that has fired of each schedule whose name begins with `prefix`; none after `until`."""
     query = (
         sa.select(firings.c.schedule, sa.func.max(firings.c.due_at))
         .where(firings.c.schedule.startswith(prefix, autoescape=True))
         .group_by(firings.c.schedule)
     )
+    if until is not None:
+        query = query.where(firings.c.due_at <= until)
     return {row[0]: row[1] for row in connection.execute(query)}
 
 

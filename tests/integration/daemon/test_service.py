@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from syncd.daemon import scheduler
+from syncd.daemon import jobs, scheduler
 from syncd.daemon.scheduler import State
 from syncd.engine import compose
 from syncd.errors import ConfigError, StoreError
@@ -116,6 +116,21 @@ def test_a_slot_missed_by_more_than_a_day_is_told_and_not_sent(local: Agency) ->
 
     assert quiet(lambda: local.mails() > 0)
     assert [line["slots"] for line in local.said("slots missed")] == [1]
+
+
+@pytest.mark.parametrize("has_older", [True, False])
+def test_a_slot_noted_under_a_wrong_clock_does_not_silence_the_rhythm(local: Agency, has_older: bool) -> None:
+    schedule = jobs.plan_schedule("acme", local.when)
+    noted = [local.clock.now() + timedelta(days=400)] + [local.clock.now()] * has_older
+    with local.store.begin() as database:
+        for at in noted:
+            firings.register_all(database, [schedule], at=at, config_version="1", holder="other")
+
+    local.started().reload(local.config())
+    local.pass_time(minutes=30)
+
+    eventually(lambda: local.mails() == 1)
+    assert len(local.said("slot in the future ignored")) == 1
 
 
 def test_a_machine_that_slept_sends_the_newest_slot_only(local: Agency) -> None:
