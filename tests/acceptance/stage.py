@@ -229,8 +229,8 @@ def set_up(user: User, lab: Lab, crm: Crm, mail: Mailboxes) -> None:
     user.edit(
         f"config/accounts/{user.client}.yaml",
         ("# calendars: {ours: CN, theirs: CN}", "calendars: {ours: CN, theirs: CN}"),
-        ("project: CHANGE-ME", f"project: {REPOSITORY}"),
-        ("{connection: zoho, account: CHANGE-ME}", deal),
+        (f"project: CHANGE-ME-{user.client}", f"project: {REPOSITORY}"),
+        (f"{{connection: zoho, account: CHANGE-ME-{user.client}}}", deal),
         ("\nplan:", f"  sponsor: {{contacts: [{SPONSOR}]}}\n  sales: {{users: [{SALES}]}}\n\nplan:"),
         ("\n\nshow:", f"{_MORE_ROWS}\n\nshow:"),
     )
