@@ -133,8 +133,9 @@ class Ask(Line):
 class MilestoneLine(Line):
     """One milestone: the promise, the last report's date, the date now.
 
-    `slip_days` is working days from baseline to the date now (to the completion day once it is done),
-    `slip_since_last` from the date in the last delivered record; None when either date is missing.
+    `slip_days` is working days from baseline to the date now (to the completion day once it is done, to today while it
+    is overdue), `slip_since_last` from the date in the last delivered record to the date now; None when either date is
+    missing. `days_late` is working days past `due_date`, None unless the milestone is open and was due before today.
     """
 
     id: str
@@ -147,6 +148,7 @@ class MilestoneLine(Line):
     completed_date: date | None = None
     slip_days: int | None = None
     slip_since_last: int | None = None
+    days_late: int | None = None
     done_count: int = 0
     total_count: int = 0
 

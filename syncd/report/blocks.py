@@ -172,16 +172,25 @@ def _scope(lens: Lens) -> str:
 
 
 def _dates(lens: Lens) -> str:
+    overdue = [line for line in lens.record.milestones if line.days_late is not None]
+    if overdue:
+        return _overdue(max(overdue, key=lambda line: line.days_late or 0), lens)
     dated = [line for line in lens.record.milestones if line.slip_days is not None]
     late = [line for line in dated if not _is_done(line) and (line.slip_days or 0) > 0]
     if not late:
-        stands = dated and not lens.record.holds and all(line.slip_days == 0 for line in dated)
+        stands = dated and not lens.record.holds and all(_is_on_plan(line) for line in dated)
         return lens.say("breath_on_plan") if stands else ""
     worst = max(late, key=lambda line: line.slip_days or 0)
     if worst.due_date is None or worst.baseline_due_date is None:
         return ""
     now, first = lens.day(worst.due_date), lens.day(worst.baseline_due_date)
     return lens.say("breath_late", name=name(worst.name, 60), now=now, baseline=first, n=worst.slip_days)
+
+
+def _overdue(line: MilestoneLine, lens: Lens) -> str:
+    due = lens.day(line.due_date) if line.due_date else _NO_VALUE
+    key = "breath_milestone_overdue" if line.days_late else "breath_milestone_just_overdue"
+    return lens.say(key, name=name(line.name, 60), due=due, n=line.days_late)
 
 
 def _lateness(lens: Lens) -> str:
@@ -199,27 +208,35 @@ def _waiting(lens: Lens) -> str:
 
 
 def _milestone_row(line: MilestoneLine, lens: Lens, *, has_last: bool) -> tuple[Entry, tuple[str, ...]]:
-    late = not _is_done(line) and (line.slip_days or 0) > 0
+    late = line.days_late is not None or (not _is_done(line) and (line.slip_days or 0) > 0)
     notes = [lens.status(TaskStatus.DONE)] if _is_done(line) else []
+    if line.days_late is not None:
+        notes.append(lens.say("days_late", n=line.days_late) if line.days_late else lens.say("late_under_a_day"))
     if line.total_count:
         notes.append(lens.say("milestone_items", done=line.done_count, n=line.total_count))
     now = line.completed_date or line.due_date
     dates = [line.baseline_due_date, *([line.last_due_date] if has_last else [])]
     cells = [lens.day(day) if day else _NO_VALUE for day in dates]
     entry = Entry(name(line.name), tuple(notes), url=lens.url(line.url), is_late=late)
-    return entry, (*cells, lens.day(now) if now else lens.say("no_date"), _slip(line.slip_days, lens))
+    return entry, (*cells, lens.day(now) if now else lens.say("no_date"), _slip(line, lens))
 
 
 def _is_done(line: MilestoneLine) -> bool:
     return line.status is MilestoneStatus.DONE
 
 
-def _slip(days: int | None, lens: Lens) -> str:
+def _is_on_plan(line: MilestoneLine) -> bool:
+    """Return whether the date is the promised one: moved by holidays only, it slips by 0 days and is not on plan."""
+    return line.days_late is None and (line.completed_date or line.due_date) == line.baseline_due_date
+
+
+def _slip(line: MilestoneLine, lens: Lens) -> str:
+    days = line.slip_days
     if days is None:
         return _NO_VALUE
-    if days == 0:
+    if _is_on_plan(line):
         return lens.say("on_plan")
-    return lens.say("slip", n=abs(days), sign="+" if days > 0 else "−")
+    return lens.say("slip", n=abs(days), sign="+" if days > 0 else "−" if days < 0 else "")
 
 
 def _move(move: DateMove, lens: Lens) -> str:

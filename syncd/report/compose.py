@@ -88,14 +88,19 @@ def _subject_asks(lens: Lens) -> str:
 
 
 def _subject_milestone(lens: Lens) -> str:
-    """Return the milestone that moved most since the last delivered record, else the next one."""
+    """Return the milestone that moved most since the last delivered record, else the latest, else the next one."""
     dated = [(line, line.due_date) for line in lens.record.milestones if _is_open(line) and line.due_date]
-    moved = [(line, line.last_due_date, due) for line, due in dated if line.last_due_date and line.slip_since_last]
+    overdue = [(line, due) for line, due in dated if line.days_late is not None]
+    ahead = [entry for entry in dated if entry not in overdue]
+    moved = [(line, line.last_due_date, due) for line, due in ahead if line.last_due_date and line.slip_since_last]
     if moved:
         line, was, now = max(moved, key=lambda entry: abs(entry[0].slip_since_last or 0))
         return lens.say("subject_milestone_moved", name=name(line.name, 40), was=lens.day(was), now=lens.day(now))
-    if dated:
-        line, due = dated[0]
+    if overdue:
+        line, due = overdue[0]  # the lines come by date
+        return lens.say("subject_milestone_overdue", name=name(line.name, 40), due=lens.day(due))
+    if ahead:
+        line, due = ahead[0]
         return lens.say("subject_milestone", name=name(line.name, 40), now=lens.day(due))
     return ""
 

@@ -131,6 +131,7 @@ def _substance(record: CommunicationRecord) -> tuple[object, ...]:
         [(m.id, m.name, m.status, m.baseline_due_date) for m in record.milestones],
         _ids(record.needs_you),
         _ids(record.overdue),
+        {line.id for line in record.milestones if line.days_late is not None},
         {(item.id, item.status) for item in record.in_progress},
         {(item.id, item.due_date) for item in record.next},
     )

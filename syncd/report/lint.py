@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from syncd.model.communication import CommunicationRecord, Digest
-from syncd.model.entities import TaskStatus
+from syncd.model.entities import MilestoneStatus, TaskStatus
 from syncd.report.text import clean, clip, quiet_calls
 
 _MARK: Final = re.compile(r"\{\{|\}\}|\{%|%\}|\{[a-z_]+\}|\b(?:None(?!:)|nan|Undefined)\b")
@@ -59,6 +59,8 @@ def _lines(record: CommunicationRecord) -> Iterator[str]:
     for line in record.milestones:
         if line.due_date and not line.baseline_due_date:
             yield f"milestones: {clean(line.name, 60)!r} has a date and no baseline"
+        if line.status is MilestoneStatus.OPEN and line.due_date and line.due_date < today and line.days_late is None:
+            yield f"milestones: {clean(line.name, 60)!r} is due in the past ({line.due_date}) and not marked overdue"
 
 
 def _blanks(digest: Digest) -> Iterator[str]:

@@ -69,6 +69,7 @@ class Picture:
         completed = self._completed_date(milestone)
         baseline = metrics.baseline(milestone, self.facts.baselines)
         now, before = completed or milestone.due_date, (last.completed_date or last.due_date) if last else None
+        late_since = now if now and milestone.status is MilestoneStatus.OPEN and now < self.facts.today else None
         tasks = [t for t in self.tasks.values() if t.milestone == milestone.id and metrics.is_counted(t)]
         return MilestoneLine(
             id=milestone.id,
@@ -79,8 +80,9 @@ class Picture:
             last_due_date=before,
             due_date=milestone.due_date,
             completed_date=completed,
-            slip_days=self._slip(baseline, now),
+            slip_days=self._slip(baseline, self.facts.today if late_since else now),
             slip_since_last=self._slip(before, now),
+            days_late=self._slip(late_since, self.facts.today),
             done_count=sum(task.status is TaskStatus.DONE for task in tasks),
             total_count=len(tasks),
         )

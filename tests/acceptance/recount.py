@@ -14,7 +14,10 @@ The rules, in this file's own words:
 - It belongs to the milestone of its last `milestoned` that no `demilestoned` of the same milestone took back. Events
   name a milestone by its title of that day: `TITLES` lists all titles that each one has had.
 - It is due when its milestone is; a milestone's due day is the first ten letters of `due_on`. The export does not tell
-  of due days that were moved.
+  of due days that were moved. An open milestone past its due day slips on with every working day, until it is reached;
+  it is as many days late as lie between its due day and the day of the moment.
+- A report promises what is open and due before the day of the next one. Of that, a later report answers for what was
+  promised for a day before its own; on the rhythm that is all of it.
 - Cancelled tasks are in no total. Overdue is what is open and was due before the client's day of the moment.
 - Days are Monday to Friday without China's holidays, with its made-up weekends: `DAYS_OFF`, `MADE_UP`, as announced by
   the State Council for 2023 to 2025. The client's day is the one in China.
@@ -214,14 +217,17 @@ class Count:
     def _milestone(self, row: Any) -> dict[str, Any]:
         due = date.fromisoformat(row["due_on"][:10]) if row["due_on"] else None
         closed = china(row["closed_at"]) if row["closed_at"] and row["closed_at"] < self._stamp else None
-        now = closed or due
+        today = china(self.at)
+        is_late = closed is None and due is not None and due < today
+        now, until = closed or due, today if is_late else closed or due
         states = [self.states[n] for n in self.counted if self.milestone_of(n) == row["number"]]
         return {
             "name": row["title"],
             "baseline": due,
             "now": now,
             "is_done": closed is not None,
-            "slip": working_days(due, now) if due and now else None,
+            "slip": working_days(due, until) if due and until else None,
+            "late": working_days(due, today) if due and is_late else None,
             "done": states.count("done"),
             "total": len(states),
         }

@@ -232,6 +232,7 @@ def test_milestones_have_the_same_dates_slips_and_counts(story: Story, number: i
             "now": _date(line["completed_date"] or line["due_date"]),
             "is_done": line["status"] == "done",
             "slip": line["slip_days"],
+            "late": line["days_late"],
             "done": line["done_count"],
             "total": line["total_count"],
         }

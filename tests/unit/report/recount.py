@@ -38,7 +38,14 @@ def recount(facts: ProjectFacts) -> dict[str, Any]:
         finished = m.status == "done" and not undone
         completed = local(m.completed_at) if finished and m.completed_at else None
         base = m.baseline_due_date or facts.baselines.get(m.id) or m.due_date
-        milestones[m.id] = {"due": m.due_date, "base": base, "completed": completed, "done": 0, "total": 0}
+        milestones[m.id] = {
+            "due": m.due_date,
+            "open": m.status == "open" or undone,
+            "base": base,
+            "completed": completed,
+            "done": 0,
+            "total": 0,
+        }
 
     known: dict[str, tuple[Any, str, date | None, bool]] = {}
     for t in facts.tasks:
@@ -110,8 +117,10 @@ def recount(facts: ProjectFacts) -> dict[str, Any]:
     asked += [c.id for c in facts.change_requests if c.status == "awaiting_client"]
     slips = {}
     for id_, m in milestones.items():
-        now = m["completed"] or m["due"]
-        slips[id_] = working_days(m["base"], now) if m["base"] and now else None
+        now, late = m["completed"] or m["due"], None
+        if m["open"] and m["due"] and m["due"] < today:  # still to come, so it slips on until it does
+            now, late = today, working_days(m["due"], today)
+        slips[id_] = (working_days(m["base"], now) if m["base"] and now else None, late)
     return {
         "total": len(total),
         "done": len(finished_ids),

@@ -45,6 +45,10 @@ def test_a_faultless_digest_may_go() -> None:
             "next: 'late' is due in the past (2026-03-02) and not marked overdue",
         ),
         (with_line(made(), "milestones", baseline_due_date=None), "milestones: 'UAT' has a date and no baseline"),
+        (
+            with_line(made(), "milestones", due_date=date(2026, 3, 2)),
+            "milestones: 'UAT' is due in the past (2026-03-02) and not marked overdue",
+        ),
         (with_progress(made(), total_count=3), "progress: the states add up to 2, the total says 3"),
         (with_progress(made(), done_weight=9.0), "progress: more is done than there is, a percentage is above 100"),
         (made().model_copy(update={"done": []}), "done: 0 items are listed, progress says 1"),

@@ -195,6 +195,25 @@ def test_a_kept_promise_is_counted() -> None:
     assert made.claims["since_last.kept"] == [promised.id]
 
 
+def test_an_open_milestone_past_its_date_slips_on_until_today() -> None:
+    stones = [
+        milestone("kept moving", due_date=date(2026, 3, 4)),
+        milestone("due today", due_date=date(2026, 3, 6)),
+        milestone("reached", status=MilestoneStatus.DONE, due_date=date(2026, 3, 4), completed_at=at(3, 4)),
+        milestone("undated"),
+    ]
+    baselines = {stones[0].id: date(2026, 3, 2)}
+
+    made = record.build(facts(milestones=stones, baselines=baselines))
+
+    assert {m.name: (m.slip_days, m.days_late) for m in made.milestones} == {
+        "kept moving": (4, 2),
+        "due today": (0, None),
+        "reached": (0, None),
+        "undated": (None, None),
+    }
+
+
 def test_slip_runs_from_baseline_to_the_date_now_or_to_the_completion() -> None:
     late = milestone("late", due_date=date(2026, 3, 24))
     reached = milestone(

@@ -4,7 +4,7 @@ import re
 from calendar import month_abbr
 from collections import Counter
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -138,7 +138,7 @@ NEXT, BEFORE 13 MAR (1)
 - ▲ Rights matrix (overdue · 5 Mar)
 
 MILESTONES
-- ▲ UAT (1 of 1 item) — Baseline: 10 Mar, Last: 17 Mar, Now: 24 Mar, Slip (days): +10
+- ▲ UAT (1 of 1 item) — Baseline: 10 Mar, Last: 17 Mar, Now: 24 Mar, Slip (working days): +10
 
 SINCE YOU LAST RECEIVED (REPORT 8, 27 FEB)
 UAT: 17 Mar → 24 Mar
@@ -221,6 +221,71 @@ def test_mail_text_and_markdown_state_the_same_facts(seed: int) -> None:
     plain_dates, _ = said(it.body_text)
     assert said(it.body_markdown)[0] == plain_dates
     assert said(html.replace(it.preheader, ""))[0] == plain_dates
+
+
+@pytest.mark.parametrize(
+    ("due", "today", "sentence", "row"),
+    [
+        (
+            date(2026, 3, 3),
+            FRIDAY,
+            "UAT was due on 3 Mar and is late by 3 working days.",
+            "▲ UAT (3 working days late) — Baseline: 3 Mar, Now: 3 Mar, Slip (working days): +3",
+        ),
+        (
+            date(2026, 3, 6),
+            FRIDAY + timedelta(days=1),
+            "UAT, due on 6 Mar, is late by less than a working day.",
+            "▲ UAT (late, no working day yet) — Baseline: 6 Mar, Now: 6 Mar, Slip (working days): 0",
+        ),
+    ],
+    ids=["three days", "over the weekend"],
+)
+def test_an_open_milestone_past_its_date_is_late_in_subject_summary_and_table(
+    due: date, today: datetime, sentence: str, row: str
+) -> None:
+    stones = [milestone("UAT", due_date=due), milestone("Launch", due_date=date(2026, 3, 20))]
+
+    made = digest(record.build(facts(milestones=stones, now=today)))
+
+    assert made.subject == f"Customer portal, report 9 – UAT overdue, was due {due.day} Mar"
+    assert sentence in made.body_text
+    assert row in made.body_text
+    assert "stand as first promised" not in made.body_text
+    assert "▲&nbsp;" in made.body_html
+
+
+def test_an_overdue_milestone_is_late_in_chinese_too() -> None:
+    made = digest(record.build(facts(milestones=[milestone("UAT", due_date=date(2026, 3, 3))])), locale="zh-CN")
+
+    assert made.subject == "Customer portal 第 9 期报告 – UAT 已逾期（定于3月3日）"
+    assert "“UAT”定于3月3日，尚未达成，已逾期 3 个工作日。" in made.body_text
+    assert "偏差（工作日）: +3" in made.body_text
+
+
+def test_news_of_a_date_still_to_come_stands_in_the_subject_before_an_overdue_one() -> None:
+    stones = [milestone("UAT", due_date=date(2026, 2, 27)), milestone("Launch", due_date=date(2026, 3, 20))]
+    later = [stones[0], stones[1].model_copy(update={"due_date": date(2026, 3, 27)})]
+
+    made = digest(record.build(after(facts(milestones=stones, period_end=FRIDAY - WEEK), milestones=later)))
+
+    assert made.subject.endswith(" – Launch now 27 Mar (was 20 Mar)")
+
+
+def test_a_date_moved_over_holidays_only_is_not_on_plan() -> None:
+    stone = milestone("UAT", due_date=date(2026, 2, 19), baseline_due_date=date(2026, 2, 17))
+
+    made = digest(record.build(facts(milestones=[stone], period_end=at(2, 13, 8))))
+
+    assert "- UAT — Baseline: 17 Feb, Now: 19 Feb, Slip (working days): 0" in made.body_text
+    assert "stand as first promised" not in made.body_text
+
+
+def test_a_milestone_on_its_first_date_is_on_plan() -> None:
+    made = digest(record.build(facts(milestones=[milestone("UAT", due_date=date(2026, 3, 6))])))
+
+    assert "All milestone dates stand as first promised." in made.body_text
+    assert "- UAT — Baseline: 6 Mar, Now: 6 Mar, Slip (working days): on plan" in made.body_text
 
 
 def test_nothing_is_listed_to_a_client_unless_it_is_named() -> None:

@@ -27,7 +27,14 @@ def counted(made: CommunicationRecord) -> dict[str, Any]:
         "broken": {item.id: str(item.reason) for item in made.planned_not_done},
         "asks": sorted(ask.id for ask in made.needs_you),
         "milestones": {
-            m.id: (m.baseline_due_date, m.due_date, m.completed_date, m.done_count, m.total_count, m.slip_days)
+            m.id: (
+                m.baseline_due_date,
+                m.due_date,
+                m.completed_date,
+                m.done_count,
+                m.total_count,
+                (m.slip_days, m.days_late),
+            )
             for m in made.milestones
         },
     }

@@ -129,5 +129,14 @@ def test_a_task_that_comes_due_breaks_the_quiet() -> None:
     assert not since(after(week_before(task("a", due_date=date(2026, 3, 10))))).is_quiet
 
 
+def test_a_milestone_that_comes_overdue_breaks_the_quiet() -> None:
+    before = week_before(milestones=[milestone("UAT", due_date=date(2026, 3, 3))])
+
+    first, second = after(before), after(after(before))
+
+    assert (since(first).is_quiet, since(first).milestone_moves) == (False, [])
+    assert since(second).is_quiet
+
+
 def test_a_source_that_failed_breaks_the_quiet() -> None:
     assert not since(after(week_before(task("a")), sources=[source(Freshness.FAILED)])).is_quiet
