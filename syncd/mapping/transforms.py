@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from syncd.mapping.markup import html_to_text as text_of_html
 from syncd.mapping.values import EXACT, UnfitError, date_of, moment_of, number_of, stamp_of, text_of
-from syncd.model.entities import entity_id
+from syncd.model.entities import referred_id
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HOST: Final = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_](?:[\w-]{0,61}[^\W_])?")
@@ -154,10 +154,10 @@ def ref(stream: str) -> Step:
 
     def step(value: Any, scope: Scope) -> str | list[str] | None:
         if type(value) is int and 0 <= value < EXACT:
-            return entity_id(scope.connection, stream, str(value))
+            return referred_id(scope.connection, stream, str(value))
         if isinstance(value, list):
-            return [entity_id(scope.connection, stream, _remote_id(m)) for m in value if m not in (None, "")]
-        return None if value == "" else entity_id(scope.connection, stream, _remote_id(value))
+            return [referred_id(scope.connection, stream, _remote_id(m)) for m in value if m not in (None, "")]
+        return None if value == "" else referred_id(scope.connection, stream, _remote_id(value))
 
     return step
 

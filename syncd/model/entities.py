@@ -19,10 +19,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 _NAMESPACE: Final = uuid.UUID("6f0d2c5e-6a0b-5c1e-9d4b-7d7b5d1a2c33")
 
 
-@lru_cache(maxsize=65_536)
 def entity_id(connection: str, stream: str, remote_id: str) -> str:
     """Return the stable id of the entity made from one record: uuid5 over connection, stream and remote id."""
     return str(uuid.uuid5(_NAMESPACE, f"{connection}\x1f{stream}\x1f{remote_id}"))
+
+
+# Many records refer to the same few users, projects and milestones; its own id a record needs but once.
+referred_id: Final = lru_cache(maxsize=16_384)(entity_id)
 
 
 class TaskStatus(StrEnum):
