@@ -6,22 +6,27 @@ import getpass
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
+from rich.text import Text
 
 from syncd.cli import output
 from syncd.cli.output import DEFAULT_CONFIG, ConfigFolder, JsonFlag
-from syncd.cli.run import parse_moment
+from syncd.cli.run import parse_past
 from syncd.errors import ConfigError
 from syncd.yamlfile import hint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from syncd.engine.compose import Drafted
     from syncd.engine.workspace import Workspace
     from syncd.model.communication import Digest
     from syncd.settings import AccountSettings, PlanRow
+    from syncd.store.outbox import Row
 
+MOST_NUMBER: Final = 2**31 - 1  # a database's integer
 Format = Literal["text", "md", "html"]
 
 
@@ -44,7 +49,7 @@ def digest(
     with workspace(config, read_only=True) as space:
         settings = space.config.account(account)
         row = _row(settings, audience, lang)
-        at = parse_moment(as_of, settings.zone, "--as-of") if as_of else space.now()
+        at = parse_past(as_of, settings.zone, "--as-of", now=space.now()) if as_of else space.now()
         drafts = [_draft(space, settings, name, row, at) for name in _projects(settings, project)]
         rendered = [(drafted, _render(settings, row, drafted, at)) for drafted in drafts]
     if as_json:
@@ -114,23 +119,45 @@ def _body(made: Digest, form: Format) -> str:
 
 def approve(
     account: Annotated[str, typer.Argument(help="The client.")],
-    number: Annotated[int, typer.Argument(help="The record's number.")],
+    number: Annotated[int, typer.Argument(help="The record's number.", max=MOST_NUMBER)],
     project: Annotated[str | None, typer.Option(help="Whose record; needed when several projects wait.")] = None,
+    reject: Annotated[
+        str | None, typer.Option(help="Say no instead, for this reason: what waits is never sent.")
+    ] = None,
     config: ConfigFolder = DEFAULT_CONFIG,
     as_json: JsonFlag = False,  # noqa: FBT002
 ) -> None:
-    """Release the digests of a record that wait for approval; the next push sends them."""
+    """Release the digests of a record that wait for approval (the next push sends them), or reject them."""
     from syncd.cli.app import workspace
-    from syncd.engine import compose
+    from syncd.engine import approval
 
+    if reject is not None and not reject.strip():
+        raise ConfigError("--reject: say why, for those who ask later")
     with workspace(config) as space:
         settings = space.config.account(account)
         if project is not None:
             _projects(settings, project)
-        count = compose.approve(space, settings, number, project=project, actor=getpass.getuser())
+        actor = getpass.getuser()
+        if reject is None:
+            rows = approval.approve(space, settings, number, project=project, actor=actor)
+        else:
+            rows = approval.reject(space, settings, number, why=reject.strip(), project=project, actor=actor)
+    _tell_decided(settings.id, rows, is_release=reject is None, as_json=as_json)
+
+
+def _tell_decided(account: str, rows: Sequence[Row], *, is_release: bool, as_json: bool) -> None:
+    word = "released" if is_release else "rejected"
     if as_json:
-        output.print_json({"released": count})
-    elif count:
-        output.console().print(f"{count} message(s) released; send them now with: syncd run {account} --only push")
-    else:
-        output.console().print("nothing of this record waits for approval")
+        recipients = [{"connection": row.connection, "recipient": row.recipient} for row in rows]
+        output.print_json({word: len(rows), "recipients": recipients})
+        return
+    console = output.console()
+    if not rows:
+        console.print("nothing of this record waits for approval")
+        return
+    count = "1 message" if len(rows) == 1 else f"{len(rows)} messages"
+    console.print(f"{count} {word}:")
+    for row in rows:
+        console.print(Text(f"  {row.recipient or row.target_id or row.audience} over {row.connection}"))
+    if is_release:
+        console.print(f"send {'it' if len(rows) == 1 else 'them'} now with: syncd run {account} --only push")

@@ -16,7 +16,7 @@ from syncd.model.communication import CommunicationRecord, Digest
 from syncd.sdk.connector import OperationSpec, Role
 from syncd.settings import AccountSettings, PlanRow, ProjectSettings
 from syncd.store import outbox
-from syncd.store.outbox import Intent
+from syncd.store.outbox import Intent, Row
 
 _KEY_LENGTH: Final = 40
 _RECIPIENT: Final = "recipient"
@@ -67,6 +67,24 @@ def intents(
 def idempotency_key(*parts: str) -> str:
     """Return the key of one send: the same client, project, slot, connection and reader give the same key."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:_KEY_LENGTH]
+
+
+def objection(space: Workspace, row: Row) -> str | None:
+    """Say why a queued command's reader is not meant to get it by the client's file as it is now, None if they are."""
+    file = f"accounts/{row.account}.yaml"
+    account = space.config.accounts.get(row.account)
+    if account is None:
+        return f"the client {row.account!r} has no file any more"
+    if not row.recipient:  # a record of the project, not a reader
+        return None
+    audience = account.audiences.get(row.audience)
+    wanted = {(one.audience, one.channel) for one in account.plan}
+    if audience is None or (row.audience, row.connection) not in wanted:
+        return f"{file} no longer sends to audience {row.audience!r} over {row.connection!r}"
+    is_person = "@" in row.recipient
+    if is_person and row.recipient.casefold() not in {address.casefold() for address in audience.addresses}:
+        return f"{row.recipient} is no longer in audience {row.audience!r} of {file}"
+    return None
 
 
 def _readers(

@@ -94,7 +94,7 @@ def draft(
     facts_hash = _facts_hash(facts)
     with space.store.read() as connection:
         last = communication.latest(connection, made.account, made.project, turn.schedule)
-    if turn.slot is None and last is not None and last.facts_hash == facts_hash:
+    if turn.slot is None and last is not None and _is_same(last, facts_hash):
         return Drafted(turn, Verdict.NOTHING_NEW, last.record, facts_hash)
     if made.holds:
         problems = tuple(_hold(source) for source in made.holds)
@@ -102,6 +102,11 @@ def draft(
     if for_show:
         return Drafted(turn, Verdict.QUEUED, made, facts_hash)
     return _with_digests(space, turn, made, facts_hash, now)
+
+
+def _is_same(last: Kept, facts_hash: str) -> bool:
+    """Say whether nothing is new; a record that was rejected is no reason not to make another."""
+    return last.facts_hash == facts_hash and last.record.state is not RecordState.SUPERSEDED
 
 
 def _hold(source: Any) -> str:
@@ -222,32 +227,7 @@ def commit(space: Workspace, drafted: Drafted) -> int:
     return queued
 
 
-_HELD = (outbox.State.HELD,)
 _UNDER_WAY = (outbox.State.PENDING, outbox.State.CLAIMED, outbox.State.UNKNOWN, outbox.State.PARKED, outbox.State.SENT)
-
-
-def approve(space: Workspace, account: AccountSettings, number: int, *, project: str | None = None, actor: str) -> int:
-    """Release the held commands of a record; return how many.
-
-    ConfigError when there is no such record, or when the number stands for several that wait.
-    """
-    names = [one.name for one in account.projects] if project is None else [project]
-    at = space.now()
-    with space.store.begin(durable=True) as connection:
-        found = [kept for name in names if (kept := communication.load(connection, account.id, number, name))]
-        if not found:
-            raise ConfigError(f"account {account.id!r} has no record {number}; see: syncd status")
-        waiting = [one.record for one in found if outbox.rows(connection, record=one.record.id, states=_HELD, limit=1)]
-        if len(waiting) > 1:
-            projects = ", ".join(repr(one.project) for one in waiting)
-            raise ConfigError(f"record {number} waits in several projects ({projects}); name one with --project")
-        for made in waiting:
-            count = outbox.release(connection, made.id)
-            if made.state is RecordState.IN_REVIEW:
-                communication.set_state(connection, made.id, RecordState.APPROVED)
-            audit.append(connection, "approve", f"{account.id} {number}", {"commands": count}, actor=actor, at=at)
-            return count
-    return 0
 
 
 def plan_hash(drafts: Sequence[Drafted], waiting: Sequence[tuple[str, str]] = ()) -> str:

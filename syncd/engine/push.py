@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from syncd import log
+from syncd.engine import addressing
 from syncd.engine.workspace import Workspace
 from syncd.errors import (
     AuthError,
@@ -123,7 +124,13 @@ def _push_one(
 
 
 def _send(space: Workspace, row: Row) -> Receipt:
-    """Write the command, after a look whether an earlier try has done it where that can be known."""
+    """Write the command, after a look whether an earlier try has done it where that can be known.
+
+    A reader who was taken out of the client's file since gets nothing: RejectedError.
+    """
+    why = addressing.objection(space, row)
+    if why is not None:
+        raise RejectedError(f"not sent: {why}")
     connector = space.connector(row.connection)
     if row.delivery is Delivery.FINDABLE:
         found = connector.find(row.command)

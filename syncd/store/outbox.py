@@ -250,13 +250,24 @@ def release(connection: Connection, record: str) -> int:
 
 
 def cancel_superseded(connection: Connection, records: Sequence[str], *, at: datetime) -> int:
-    """Cancel what was never sent of records that a newer one replaces."""
+    """Cancel what waits for an approval of records that a newer one replaces."""
+    return cancel_held(connection, records, why="a newer digest replaced it before it was approved", at=at)
+
+
+def cancel_held(connection: Connection, records: Sequence[str], *, why: str, at: datetime) -> int:
+    """Cancel what waits for an approval of these records; return how many commands."""
+    return _cancel(connection, records, outbox.c.state == State.HELD, why, at)
+
+
+def _cancel(
+    connection: Connection, records: Sequence[str], those: sa.ColumnElement[bool], why: str, at: datetime
+) -> int:
     if not records:
         return 0
     result = connection.execute(
         sa.update(outbox)
-        .where(outbox.c.record.in_(list(records)), outbox.c.state == State.HELD)
-        .values(state=State.CANCELLED, settled_at=at, detail="a newer digest replaced it before it was approved")
+        .where(outbox.c.record.in_(list(records)), those)
+        .values(state=State.CANCELLED, settled_at=at, detail=why)
     )
     return int(result.rowcount)
 

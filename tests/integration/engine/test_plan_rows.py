@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncd.engine import compose, planned
+from syncd.engine import approval, planned
 from syncd.engine.compose import Verdict
 from syncd.engine.push import push
 from syncd.errors import BusyError, ConfigError
@@ -54,12 +54,12 @@ def test_what_needs_an_approval_waits_for_it_and_then_goes_once(world: World) ->
     world.run()
     waiting = world.effects
     with world.open() as space:
-        released = compose.approve(space, space.config.account("acme"), 1, actor="zhao")
+        released = approval.approve(space, space.config.account("acme"), 1, actor="zhao")
         push(space)
-        again = compose.approve(space, space.config.account("acme"), 1, actor="zhao")
+        again = approval.approve(space, space.config.account("acme"), 1, actor="zhao")
 
     assert [drafted.verdict for drafted in report.drafts] == [Verdict.WAITS]
-    assert (waiting, released, again) == ((0, 0), 1, 0)
+    assert (waiting, [row.recipient for row in released], again) == ((0, 0), ["li@acme.example"], [])
     assert len(world.mail.messages) == 1
     assert world.rows("communication_records")[0]["state"] == "sent"
     assert [row["actor"] for row in world.rows("audit", action="approve")] == ["zhao"]
@@ -103,10 +103,10 @@ def test_a_number_that_waits_in_two_projects_is_approved_by_project(local: World
     with local.open() as space:
         account = space.config.account("acme")
         with pytest.raises(ConfigError, match=r"record 1 waits in several projects \('Portal', 'Shop'\).*--project"):
-            compose.approve(space, account, 1, actor="zhao")
-        released = compose.approve(space, account, 1, project="Shop", actor="zhao")
+            approval.approve(space, account, 1, actor="zhao")
+        released = approval.approve(space, account, 1, project="Shop", actor="zhao")
 
-    assert released == 1
+    assert len(released) == 1
     assert {row["project"]: row["state"] for row in local.rows("outbox")} == {"Portal": "held", "Shop": "pending"}
 
 

@@ -1,0 +1,77 @@
+"""What waits for a person: approved, rejected, and never sent to somebody who was taken out meanwhile."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from syncd.engine import approval
+from syncd.engine.compose import Verdict
+from syncd.errors import ConfigError
+from syncd.sdk.fake import Fault
+from tests.integration.engine.world import ACME, World
+
+HELD = ACME.replace("when: friday 16:00", "when: friday 16:00, approver: zhao@agency.example")
+SOMEBODY_ELSE = "contacts: [wang@acme.example]"
+
+
+def approve(world: World, number: int = 1) -> list[str]:
+    with world.open() as space:
+        account = space.config.account("acme")
+        return [row.recipient or row.connection for row in approval.approve(space, account, number, actor="zhao")]
+
+
+def mail_states(world: World) -> list[str]:
+    return [row["state"] for row in world.rows("outbox", connection="mail")]
+
+
+def test_an_approval_for_somebody_who_was_taken_out_is_refused(local: World) -> None:
+    local.texts["acme"] = HELD
+    local.run()
+    local.texts["acme"] = HELD.replace("contacts: [li@acme.example]", SOMEBODY_ELSE)
+
+    with pytest.raises(ConfigError, match=r"li@acme.example is no longer in audience 'pm' of accounts/acme.yaml"):
+        approve(local)
+
+    assert mail_states(local) == ["held"]
+
+
+def test_an_approval_for_a_row_that_left_the_plan_is_refused(local: World) -> None:
+    local.texts["acme"] = HELD
+    local.run()
+    local.texts["acme"] = HELD.replace("audience: pm, channel: mail", "audience: sales, channel: mail")
+
+    with pytest.raises(ConfigError, match=r"no longer sends to audience 'pm' over 'mail'"):
+        approve(local)
+
+
+def test_what_is_queued_for_somebody_who_was_taken_out_is_parked(local: World) -> None:
+    local.mail.misbehave(Fault.SERVER_ERROR, times=99)
+    local.run()
+    local.mail.behave()
+    local.texts["acme"] = ACME.replace("contacts: [li@acme.example]", SOMEBODY_ELSE)
+    local.pass_time(timedelta(hours=1))
+
+    local.run(only="push")
+
+    (row,) = local.rows("outbox", connection="mail")
+    assert row["detail"] == "not sent: li@acme.example is no longer in audience 'pm' of accounts/acme.yaml"
+    assert (row["state"], local.mail.messages) == ("parked", [])
+
+
+def test_a_rejected_digest_is_never_sent_and_a_run_makes_another(local: World) -> None:
+    local.texts["acme"] = HELD.replace("  - {{audience: sales, channel: crm, content: brief, when: with digest}}\n", "")
+    local.run()
+
+    with local.open() as space:
+        rows = approval.reject(space, space.config.account("acme"), 1, why="wrong week", actor="zhao")
+    report = local.run()
+
+    assert [row.recipient for row in rows] == ["li@acme.example"]
+    assert [(row["state"], row["detail"]) for row in local.rows("outbox", connection="mail")] == [
+        ("cancelled", "rejected: wrong week"),
+        ("held", None),
+    ]
+    assert report.drafts[0].verdict is Verdict.WAITS
+    assert [row["actor"] for row in local.rows("audit", action="reject")] == ["zhao"]
