@@ -191,7 +191,8 @@ class Correction(Line):
 class SinceLast(Line):
     """Differences to the last delivered record: what the client really received.
 
-    `promised` counts the items of its `next`, `kept` those of them that are done. `*_before` are its own numbers.
+    `promised` counts the items of its `next` that were due before the day of `period_end`, `kept` those that are done.
+    `*_before` are its own numbers.
     `is_quiet` says that nothing changed and no promise is open: two lines are enough.
     """
 

@@ -20,6 +20,8 @@ from syncd.report import metrics
 
 DONE = "progress.done_count"
 TOTAL = "progress.total_count"
+PROMISED = "since_last.promised"
+KEPT = "since_last.kept"
 
 
 def since_last(
@@ -30,7 +32,6 @@ def since_last(
 ) -> SinceLast:
     """Compare `record` with the last delivered one; `tasks` are the project's, by id, as they are now."""
     before, now = previous.claims, record.claims
-    kept = len(previous.next) - len(record.planned_not_done)
     since = SinceLast(
         number=previous.number,
         delivered_at=delivered_at,
@@ -41,8 +42,8 @@ def since_last(
         newly_overdue=len(_ids(record.overdue) - _ids(previous.overdue)),
         done_count_before=previous.progress.done_count,
         total_count_before=previous.progress.total_count,
-        promised=len(previous.next),
-        kept=kept,
+        promised=len(now[PROMISED]),
+        kept=len(now[KEPT]),
         corrections=corrections(previous, tasks),
     )
     return since.model_copy(update={"is_quiet": _is_quiet(since, previous, record)})

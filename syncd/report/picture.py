@@ -30,6 +30,13 @@ class Picture:
         counted = [task for task in tasks.values() if metrics.is_counted(task)]
         return cls(facts, tasks, metrics.standing(milestones), metrics.weight_unit(counted))
 
+    @property
+    def promised(self) -> list[Item]:
+        """What the last delivered record put into `next` for a day before the period's last: what is due by now."""
+        day = self.facts.day(self.facts.period_end)
+        announced = self.facts.previous.next if self.facts.previous else []
+        return [item for item in announced if item.due_date is not None and item.due_date < day]
+
     def due_date(self, task: Task) -> date | None:
         """Return the task's effective due date."""
         return metrics.due_date(task, self.milestones, self.facts.baselines)

@@ -25,7 +25,8 @@ def build(facts: ProjectFacts) -> CommunicationRecord:
 
     `done` is what was finished in the period; `next` what is open and due before the day of `next_end`, overdue
     included; `overdue` what is open and due before today; `in_progress` what is started or blocked;
-    `planned_not_done` what the last delivered record put into `next` and is not done; `needs_you` what waits for the
+    `planned_not_done` what the last delivered record put into `next` for a day before that of `period_end` and is not
+    done: a record that comes early breaks no promise whose day is still to come. `needs_you` what waits for the
     client, longest first. An open task is with us unless it says who holds it. `visibility` says what `show` lets out.
     """
     picture = Picture.at_period_end(facts)
@@ -85,9 +86,7 @@ def _lists(picture: Picture) -> dict[str, Any]:
 
 
 def _planned_not_done(picture: Picture) -> list[Item]:
-    previous = picture.facts.previous
-    promised = previous.next if previous else []
-    return [line for item in promised if (line := _broken(item, picture)) is not None]
+    return [line for item in picture.promised if (line := _broken(item, picture)) is not None]
 
 
 def _broken(promised: Item, picture: Picture) -> Item | None:
@@ -112,7 +111,7 @@ def _claims(record: CommunicationRecord, picture: Picture) -> dict[str, list[str
     facts, tasks = picture.facts, list(picture.tasks.values())
     counted = [task for task in tasks if metrics.is_counted(task)]
     period = (facts.period_start, facts.period_end)
-    promised = [item.id for item in facts.previous.next] if facts.previous else []
+    promised = [item.id for item in picture.promised]
     broken = {item.id for item in record.planned_not_done}
     claims: dict[str, Iterable[str]] = {
         diff.DONE: (task.id for task in counted if task.status is TaskStatus.DONE),
@@ -124,8 +123,8 @@ def _claims(record: CommunicationRecord, picture: Picture) -> dict[str, list[str
         "next": (item.id for item in record.next),
         "in_progress": (item.id for item in record.in_progress),
         "needs_you": (ask.id for ask in record.needs_you),
-        "since_last.promised": promised,
-        "since_last.kept": (id_ for id_ in promised if id_ not in broken),
+        diff.PROMISED: promised,
+        diff.KEPT: (id_ for id_ in promised if id_ not in broken),
     }
     return {name: sorted(ids) for name, ids in claims.items()}
 

@@ -90,7 +90,8 @@ def recount(facts: ProjectFacts) -> dict[str, Any]:
     by_hours = bool(hours) and None not in hours and sum(hours) > 0
     weigh = {id_: (known[id_][0].estimate_hours if by_hours else 1) for id_ in total}
     broken = {}
-    for item in facts.previous.next if facts.previous else []:
+    promised = [i for i in facts.previous.next if i.due_date < local(end)] if facts.previous else []
+    for item in promised:
         if item.id not in known:
             broken[item.id] = "left_project"
             continue
@@ -132,6 +133,7 @@ def recount(facts: ProjectFacts) -> dict[str, Any]:
         "next": sorted(soon),
         "in_progress": sorted(started),
         "broken": broken,
+        "promised": len(promised),
         "asks": sorted(asked + held),
         "milestones": {
             id_: (m["base"], m["due"], m["completed"], m["done"], m["total"], slips[id_])

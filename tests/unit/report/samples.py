@@ -146,7 +146,8 @@ def two_weeks(seed: int, size: int = 30) -> tuple[ProjectFacts, ProjectFacts, Co
     tasks = [_later(rng, t, milestones) for t in before.tasks if rng.random() < 0.95]
     tasks += [_random_task(rng, f"{seed}-n{n}", milestones, FRIDAY) for n in range(rng.randint(0, 6))]
     moved = [_moved(rng, m) for m in milestones if rng.random() < 0.95]
-    later = after(before, tasks=tasks, milestones=moved)
+    ends = rng.choice([FRIDAY, FRIDAY, FRIDAY - timedelta(days=2)])  # now and then a report comes early
+    later = after(before, tasks=tasks, milestones=moved, period_end=ends, now=ends)
     return before, later, record.build(later)
 
 

@@ -183,6 +183,32 @@ def test_a_promise_that_left_the_project_is_named_as_it_was() -> None:
     assert [(i.title, i.reason) for i in made.planned_not_done] == [("a", Reason.LEFT_PROJECT)]
 
 
+def test_a_report_that_comes_early_answers_only_for_what_was_due_by_then() -> None:
+    before = facts(
+        tasks=[
+            task("due", due_date=date(2026, 3, 3)),
+            task("due and done", due_date=date(2026, 3, 3)),
+            task("due on the day", due_date=date(2026, 3, 4)),
+            task("due later", due_date=date(2026, 3, 5)),
+            task("done early", due_date=date(2026, 3, 5)),
+        ],
+        period_end=FRIDAY - WEEK,
+    )
+    tasks = [
+        done(t.title, at(3, 2), due_date=t.due_date) if t.title in ("due and done", "done early") else t
+        for t in before.tasks
+    ]
+    wednesday = at(3, 4, 8)
+
+    made = record.build(after(before, tasks=tasks, period_end=wednesday, now=wednesday))
+
+    assert titles(made.planned_not_done) == ["due"]
+    assert made.since_last is not None
+    assert (made.since_last.promised, made.since_last.kept) == (2, 1)
+    assert made.claims["since_last.promised"] == sorted(t.id for t in tasks[:2])
+    assert made.claims["since_last.kept"] == [tasks[1].id]
+
+
 def test_a_kept_promise_is_counted() -> None:
     promised = task("a", due_date=date(2026, 3, 4))
     before = facts(tasks=[promised], period_end=FRIDAY - WEEK)

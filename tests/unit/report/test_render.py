@@ -111,7 +111,7 @@ NEEDS YOU (2)
 Please answer by Thu 12 Mar.
 
 IN ONE BREATH
-Promised in report 8 and done: 1 of 2 items.
+Promised in report 8 for this period and done: 1 of 2 items.
 UAT is now expected on 24 Mar, 10 working days after the first promise of 10 Mar.
 1 item is overdue (1 with you).
 2 answers are awaited from you.
@@ -350,7 +350,7 @@ def test_planned_but_not_done_is_always_there() -> None:
     kept = digest(record.build(after(before, tasks=[done("a", at(3, 4))])))
 
     assert "PLANNED, NOT DONE (0)\nNone: this is the first report" in first.body_text
-    assert "PLANNED, NOT DONE (0)\nNone: all that report 9 promised is done." in kept.body_text
+    assert "PLANNED, NOT DONE (0)\nNone: all that report 9 promised for this period is done." in kept.body_text
 
 
 def test_a_stale_or_failed_source_is_named_before_anything_else() -> None:

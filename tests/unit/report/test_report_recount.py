@@ -25,6 +25,7 @@ def counted(made: CommunicationRecord) -> dict[str, Any]:
         "next": sorted((item.due_date, item.id) for item in made.next if item.due_date),
         "in_progress": sorted(item.id for item in made.in_progress),
         "broken": {item.id: str(item.reason) for item in made.planned_not_done},
+        "promised": made.since_last.promised if made.since_last else 0,
         "asks": sorted(ask.id for ask in made.needs_you),
         "milestones": {
             m.id: (
