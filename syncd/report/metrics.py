@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from syncd.model.communication import Progress
@@ -42,11 +42,23 @@ def created_between(tasks: Iterable[Task], start: datetime, end: datetime) -> li
     return [task for task in tasks if is_counted(task) and _is_within(task.created_at, start, end)]
 
 
-def removed_between(tasks: Iterable[Task], start: datetime, end: datetime) -> list[Task]:
-    """Return the tasks deleted or cancelled in [start, end); one cancelled without a date is in no period."""
-    return [
-        task for task in tasks if not is_counted(task) and _is_within(task.deleted_at or task.completed_at, start, end)
-    ]
+def removed_between(
+    tasks: Iterable[Task], start: datetime, end: datetime, counted_before: Collection[str] | None = None
+) -> list[Task]:
+    """Return the tasks deleted or cancelled in [start, end).
+
+    `counted_before` are the ids in the total of the last delivered record, if it ended within the period: a task that
+    was cancelled without a date was removed since then if it is one of them. Without such a record the date of its
+    last change stands in, which a later edit may have moved.
+    """
+
+    def is_removed(task: Task) -> bool:
+        moment = task.deleted_at or task.completed_at
+        if moment is None and counted_before is not None:
+            return task.id in counted_before
+        return _is_within(moment or task.updated_at, start, end)
+
+    return [task for task in tasks if not is_counted(task) and is_removed(task)]
 
 
 def due_date(task: Task, milestones: Mapping[str, Milestone], baselines: Mapping[str, date]) -> date | None:
@@ -67,10 +79,13 @@ def standing(milestones: Iterable[Milestone]) -> dict[str, Milestone]:
     return {m.id: m for m in milestones if m.deleted_at is None and m.status is not MilestoneStatus.CANCELLED}
 
 
-def progress(tasks: Sequence[Task], start: datetime, end: datetime) -> Progress:
+def progress(
+    tasks: Sequence[Task], start: datetime, end: datetime, counted_before: Collection[str] | None = None
+) -> Progress:
     """Count and weigh what is done.
 
-    The weight is `estimate_hours` when every counted task has one, else every task weighs 1.
+    The weight is `estimate_hours` when every counted task has one, else every task weighs 1. `counted_before` is that
+    of `removed_between`.
     """
     counted = [task for task in tasks if is_counted(task)]
     done = [task for task in counted if task.status is TaskStatus.DONE]
@@ -85,7 +100,7 @@ def progress(tasks: Sequence[Task], start: datetime, end: datetime) -> Progress:
         done_this_period=len(lately),
         done_weight_this_period=sum(weight(task, unit) for task in lately),
         added_this_period=len(created_between(counted, start, end)),
-        removed_this_period=len(removed_between(tasks, start, end)),
+        removed_this_period=len(removed_between(tasks, start, end, counted_before)),
         by_status=dict(sorted(Counter(task.status for task in counted).items())),
     )
 

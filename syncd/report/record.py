@@ -75,7 +75,7 @@ def _lists(picture: Picture) -> dict[str, Any]:
     open_items = [item for item in items.values() if item.status.is_open]
     return {
         "needs_you": asks.build(picture),
-        "progress": metrics.progress(tasks, facts.period_start, facts.period_end),
+        "progress": metrics.progress(tasks, facts.period_start, facts.period_end, _counted_before(facts)),
         "done": sorted((items[task.id] for task in done), key=_finished_first),
         "planned_not_done": _planned_not_done(picture),
         "in_progress": sorted((i for i in open_items if i.status in _STARTED), key=_started_first),
@@ -83,6 +83,14 @@ def _lists(picture: Picture) -> dict[str, Any]:
         "next": _by_due(item for item in open_items if item.due_date and item.due_date < next_day),
         "milestones": _milestones(picture),
     }
+
+
+def _counted_before(facts: ProjectFacts) -> frozenset[str] | None:
+    """Return what the last delivered record counted, if its period ended within this one."""
+    previous = facts.previous
+    if previous is None or previous.period_end < facts.period_start or diff.TOTAL not in previous.claims:
+        return None
+    return frozenset(previous.claims[diff.TOTAL])
 
 
 def _planned_not_done(picture: Picture) -> list[Item]:
@@ -118,7 +126,9 @@ def _claims(record: CommunicationRecord, picture: Picture) -> dict[str, list[str
         diff.TOTAL: (task.id for task in counted),
         "progress.done_this_period": (task.id for task in metrics.completed_between(tasks, *period)),
         "progress.added_this_period": (task.id for task in metrics.created_between(tasks, *period)),
-        "progress.removed_this_period": (task.id for task in metrics.removed_between(tasks, *period)),
+        "progress.removed_this_period": (
+            task.id for task in metrics.removed_between(tasks, *period, _counted_before(facts))
+        ),
         "overdue": (item.id for item in record.overdue),
         "next": (item.id for item in record.next),
         "in_progress": (item.id for item in record.in_progress),

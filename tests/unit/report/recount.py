@@ -63,7 +63,12 @@ def recount(facts: ProjectFacts) -> dict[str, Any]:
     for id_, (t, state, due, deleted) in known.items():
         if deleted or state == "cancelled":
             moment = t.deleted_at if deleted else t.completed_at
-            if moment and start <= moment < end:
+            if moment is None and facts.previous:  # every previous one of these samples ends in the period
+                gone = id_ in facts.previous.claims["progress.total_count"]
+            else:
+                moment = moment or t.updated_at
+                gone = moment is not None and start <= moment < end
+            if gone:
                 removed.append(id_)
             continue
         total.append(id_)

@@ -183,6 +183,49 @@ def test_a_promise_that_left_the_project_is_named_as_it_was() -> None:
     assert [(i.title, i.reason) for i in made.planned_not_done] == [("a", Reason.LEFT_PROJECT)]
 
 
+def test_a_task_cancelled_without_a_date_is_removed_in_the_period_and_since_the_last_report_alike() -> None:
+    before = facts(
+        tasks=[task("cancelled"), task("stays"), task("long gone", status=TaskStatus.CANCELLED)],
+        period_end=FRIDAY - WEEK,
+    )
+    tasks = [
+        task("cancelled", status=TaskStatus.CANCELLED, updated_at=at(3, 3)),
+        task("stays"),
+        task("long gone", status=TaskStatus.CANCELLED, updated_at=at(3, 4), title="edited since"),
+    ]
+
+    made = record.build(after(before, tasks=tasks))
+
+    assert made.since_last is not None
+    assert (made.progress.removed_this_period, made.since_last.removed) == (1, 1)
+    assert made.claims["progress.removed_this_period"] == [tasks[0].id]
+
+
+def test_without_a_report_before_a_task_cancelled_without_a_date_was_removed_at_its_last_change() -> None:
+    tasks = [
+        task("this week", status=TaskStatus.CANCELLED, updated_at=at(3, 3)),
+        task("before", status=TaskStatus.CANCELLED, updated_at=at(2, 20)),
+        task("unknown", status=TaskStatus.CANCELLED, updated_at=None),
+    ]
+
+    made = record.build(facts(tasks=tasks))
+
+    assert made.claims["progress.removed_this_period"] == [tasks[0].id]
+
+
+def test_a_report_before_that_does_not_reach_into_the_period_does_not_date_a_removal() -> None:
+    before = facts(tasks=[task("a"), task("b")], period_end=FRIDAY - 2 * WEEK)
+    tasks = [
+        task("a", status=TaskStatus.CANCELLED, updated_at=at(2, 25)),
+        task("b", status=TaskStatus.CANCELLED, updated_at=at(3, 3)),
+    ]
+
+    made = record.build(after(before, tasks=tasks, period_start=FRIDAY - WEEK, period_end=FRIDAY, now=FRIDAY))
+
+    assert made.since_last is not None
+    assert (made.progress.removed_this_period, made.since_last.removed) == (1, 2)
+
+
 def test_a_report_that_comes_early_answers_only_for_what_was_due_by_then() -> None:
     before = facts(
         tasks=[
