@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import typer
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from syncd.engine.workspace import Workspace
 
 _INTERRUPTED: Final = "interrupted; what was stored stays, the next run goes on from there"
+
+_REPORT: Final = "this is a fault of syncd; please report it, with what --log-level debug says"
+_USAGE_ERROR: Final[Any] = typer.BadParameter.__base__  # Typer exports only what is derived from it
+_LEVELS: Final = ("debug", "info", "warning", "error")
 
 app = typer.Typer(
     name="syncd",
@@ -47,6 +51,8 @@ def _root(
     log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "warning",
 ) -> None:
     del version
+    if log_level not in _LEVELS:
+        raise ConfigError(f"--log-level {log_level!r}: choose one of {', '.join(_LEVELS)}")
     log.configure(level=log_level)
 
 
@@ -77,12 +83,12 @@ def main(*, pages: MakePages) -> None:
     commands.register(app)
     as_json = "--json" in sys.argv
     try:
-        app(obj=pages)
+        _run(pages, as_json=as_json)
     except ConfigError as err:
         output.print_error(err, as_json=as_json)
         sys.exit(output.CONFIG)
     except (StoppedError, KeyboardInterrupt):
-        output.print_error(_INTERRUPTED, as_json=as_json)
+        output.print_error(_INTERRUPTED, as_json=as_json, kind=StoppedError.__name__)
         sys.exit(output.INTERRUPTED)
     except BusyError as err:
         output.print_error(err, as_json=as_json)
@@ -92,6 +98,24 @@ def main(*, pages: MakePages) -> None:
         sys.exit(output.ATTENTION)
     except BrokenPipeError:
         sys.stderr.close()
+    except Exception as err:  # noqa: BLE001  # the top: a fault of ours is one line, its trace is for whoever asks
+        log.get().debug("command failed", exc_info=err)
+        what = log.one_line(log.scrub(f"{type(err).__name__}: {err}"))[:300]
+        output.print_error(f"{what}\n{_REPORT}", as_json=as_json, kind=type(err).__name__)
+        sys.exit(output.ATTENTION)
+
+
+def _run(pages: MakePages, *, as_json: bool) -> None:
+    """Run the command that was typed; with `as_json` a wrong option or argument is told as JSON, too."""
+    if not as_json:
+        app(obj=pages)
+        return
+    try:
+        code = app(obj=pages, standalone_mode=False)
+    except _USAGE_ERROR as err:
+        output.print_error(err.format_message(), as_json=True, kind="UsageError")
+        code = output.CONFIG
+    sys.exit(code or output.OK)
 
 
 @contextlib.contextmanager

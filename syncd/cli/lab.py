@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -13,7 +15,7 @@ from rich.text import Text
 
 from syncd.cli import output
 from syncd.cli.output import JsonFlag
-from syncd.cli.run import parse_moment
+from syncd.cli.run import parse_past
 from syncd.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def lab(
     connector: Annotated[str, typer.Argument(help="Whose API to imitate: github, pingcode, zoho_crm, email.")],
     data: Annotated[Path | None, typer.Option(help="A folder with an export of the vendor's API to serve.")] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="Serve the export as it was on this date.")] = None,
-    port: Annotated[int, typer.Option(help="The loopback port; any free one without it.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The loopback port; any free one without it.")] = 0,
     fault: Annotated[
         list[str] | None, typer.Option(help="Misbehave, as KIND or KIND:TIMES, e.g. rate_limited:3; can be repeated.")
     ] = None,
@@ -34,17 +36,27 @@ def lab(
     from syncd.cli.app import stop_on_signal
     from syncd.lab import open_fake
 
-    at = parse_moment(as_of, ZoneInfo("UTC"), "--as-of") if as_of else None
+    at = parse_past(as_of, ZoneInfo("UTC"), "--as-of", now=datetime.now(UTC)) if as_of else None
     fake = open_fake(connector, data=data, as_of=at)
     _plan_faults(fake, fault or [])
     stop = threading.Event()
     with stop_on_signal(stop):
-        fake.start(port)
+        _start(fake, port)
         try:
             _announce(connector, fake, as_json=as_json)
             stop.wait()
         finally:
             fake.stop()
+
+
+def _start(fake: FakeServer, port: int) -> None:
+    try:
+        fake.start(port)
+    except OSError as err:
+        why = os.strerror(err.errno or 0)
+        raise ConfigError(
+            f"--port {port}: cannot be listened on ({why}); name another, or none for a free one"
+        ) from err
 
 
 def _plan_faults(fake: FakeServer, wanted: list[str]) -> None:

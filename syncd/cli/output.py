@@ -94,10 +94,10 @@ def warn(text: str) -> Text:
     return Text(text, style="yellow")
 
 
-def print_error(error: BaseException | str, *, as_json: bool = False) -> None:
-    """Print an error: what, where and the way out are in its message."""
+def print_error(error: BaseException | str, *, as_json: bool = False, kind: str | None = None) -> None:
+    """Print an error: what, where and the way out are in its message; `kind` is for scripts, the class without it."""
     if as_json:
-        print_json({"error": str(error), "kind": type(error).__name__})
+        print_json({"error": str(error), "kind": kind or type(error).__name__})
         return
     out = console(to_stderr=True)
     for number, line in enumerate(str(error).splitlines() or ["unknown error"]):

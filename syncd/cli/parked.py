@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import getpass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.text import Text
@@ -18,6 +18,8 @@ from syncd.errors import ConfigError
 
 if TYPE_CHECKING:
     from syncd.engine.workspace import Workspace
+
+_MOST_DIGITS: Final = 18  # a database keeps no longer number
 
 app = typer.Typer(help="Parked records and commands: list, retry, skip.", no_args_is_help=True)
 
@@ -166,6 +168,6 @@ def skip(
 
 
 def _int(text: str) -> int:
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise ConfigError(f"{text!r} is not a number of the list; see: syncd parked list")
     return int(text)

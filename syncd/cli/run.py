@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from syncd.engine.workspace import Workspace
 
 _STAGES = ("pull", "compose", "push")
+_FIRST_YEAR, _LAST_YEAR = 1970, 2100
 
 
 def run(
@@ -72,7 +73,7 @@ def _order(
     return Order(
         accounts=tuple(account.id for account in found),
         since=parse_moment(since, zone, "--since") if since else None,
-        until=parse_moment(until, zone, "--until") if until else None,
+        until=parse_past(until, zone, "--until", now=space.now()) if until else None,
         full=full,
         only=only,
         dry_run=dry_run,
@@ -82,12 +83,20 @@ def _order(
 def parse_moment(text: str, zone: ZoneInfo, option: str) -> datetime:
     """Parse a date (its first minute in `zone`) or an ISO 8601 time into aware UTC; ConfigError otherwise."""
     try:
-        if len(text) == len("2026-01-05"):
-            return datetime.combine(datetime.fromisoformat(text).date(), time(), zone).astimezone(UTC)
         at = datetime.fromisoformat(text)
     except ValueError as err:
         raise ConfigError(f"{option} {text!r} is not a date; write 2026-01-05 or 2026-01-05T16:00+08:00") from err
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise ConfigError(f"{option} {text!r}: give a year from {_FIRST_YEAR} to {_LAST_YEAR}")
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def parse_past(text: str, zone: ZoneInfo, option: str, *, now: datetime) -> datetime:
+    """Parse a moment as `parse_moment` does; ConfigError for one after `now`, of which nothing can be known."""
+    at = parse_moment(text, zone, option)
+    if at > now:
+        raise ConfigError(f"{option} {text!r} is in the future; give a date up to today, or leave it out for now")
+    return at
 
 
 def exit_code(report: Report) -> int:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import typer
 
-from syncd import __version__
-from syncd.cli import commands
+from syncd import __version__, log
+from syncd.cli import commands, connectors
 
 NAMED = ("demo", "init", "check", "run", "plan", "apply", "digest", "approve", "serve", "status", "schema", "lab")
 
@@ -96,3 +96,62 @@ def test_the_same_error_is_json_when_asked_for(syncd: Callable[..., Any]) -> Non
     assert said.code == 2
     assert said.document["kind"] == "ConfigError"
     assert "syncd init" in said.document["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("rnu", "--json"), "No such command 'rnu'"),
+        (("run", "--dryrun", "--json"), "No such option"),
+        (("approve", "acme", "one", "--json"), "Invalid value for 'number'"),
+        (("digest", "--json"), "Missing argument 'account'"),
+    ],
+    ids=str,
+)
+def test_a_wrong_call_is_json_when_asked_for(syncd: Callable[..., Any], arguments: tuple[str, ...], says: str) -> None:
+    said = syncd(*arguments)
+
+    assert (said.code, said.err) == (2, "")
+    assert said.document["kind"] == "UsageError"
+    assert says in said.document["error"]
+
+
+def test_a_level_of_the_log_that_does_not_exist_is_told(syncd: Callable[..., Any]) -> None:
+    said = syncd("--log-level", "nope", "status")
+
+    assert said.code == 2
+    assert "--log-level 'nope': choose one of debug, info, warning, error" in said.err
+
+
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let every command that describes the connectors run into a fault of ours."""
+
+    def fail() -> None:
+        raise ZeroDivisionError("division by zero, token=ghp_abcdef0123456789")
+
+    monkeypatch.setattr(connectors, "describe", fail)
+    yield
+    log.configure()
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_fault_of_ours_is_one_line_and_asks_for_a_report(syncd: Callable[..., Any]) -> None:
+    text, document = syncd("connectors"), syncd("connectors", "--json").document
+
+    assert text.code == 1
+    assert "ZeroDivisionError: division by zero" in text.err
+    assert "this is a fault of syncd; please report it" in text.err
+    assert "Traceback" not in text.err
+    assert "ghp_" not in text.err
+    assert document["kind"] == "ZeroDivisionError"
+
+
+@pytest.mark.usefixtures("faulty")
+def test_the_trace_of_a_fault_is_told_to_whoever_asks(syncd: Callable[..., Any]) -> None:
+    said = syncd("--log-level", "debug", "connectors")
+
+    assert "command failed" in said.err
+    assert "ZeroDivisionError" in said.err
+    assert "test_every_command.py" in said.err
+    assert "ghp_" not in said.err
