@@ -154,7 +154,7 @@ Deleted and cancelled items are in no total. Done means finished within the peri
 is due with its milestone. Next is what is open and due before the next report, overdue included. Days are working \
 days of both sides; slip counts from the first promised date.
 Contact: Zhang Wei
-To change how often you receive this, or to stop it, reply to this message.
+To change how often you receive this, or to stop it, reply to this message or tell your contact.
 """
     )
 
@@ -175,6 +175,24 @@ def test_the_chinese_digest_opens_with_what_needs_the_client() -> None:
         "请在3月12日（周四）前答复。",
         "",
     ]
+
+
+def test_chinese_counts_carry_their_measure_word() -> None:
+    text = digest(week(), locale="zh-CN").body_text
+
+    assert "本期：完成 1 项，新增 1 项，移除 0 项" in text
+    assert "完成 1 项，新增 1 项，移除 0 项，新逾期 1 项\n承诺 2 项，兑现 1 项" in text
+
+
+def test_the_foot_speaks_of_no_mail_since_it_stands_in_chats_and_notes_too() -> None:
+    for locale, way in (
+        ("en", "reply to this message or tell your contact."),
+        ("zh-CN", "请回复本消息或告知您的联系人。"),
+    ):
+        made = digest(week(), locale=locale)
+
+        assert made.body_text.endswith(f"{way}\n")
+        assert way in made.body_html
 
 
 MONTHS = {month_abbr[n]: n for n in range(1, 13)}
