@@ -35,6 +35,7 @@ def build(lens: Lens, *, is_brief: bool) -> View:
         blocks=parts,
         foot_title="" if quiet else lens.say("how"),
         foot=_foot(lens, is_quiet=bool(quiet)),
+        own_addresses=tuple(person.email for person in record.key_contacts if person.email and not person.is_client),
     )
 
 

@@ -27,7 +27,7 @@ def _lines(view: View) -> Iterator[str]:
     yield from ("---", "")
     if view.foot_title:
         yield from (f"**{markdown(view.foot_title)}**", "")
-    yield from _paragraph(view.foot)
+    yield from _paragraph(view.foot, view.own_addresses)
 
 
 def _body(block: Block) -> Iterator[str]:
@@ -48,8 +48,8 @@ def _body(block: Block) -> Iterator[str]:
             yield from (markdown(line), "")
 
 
-def _paragraph(lines: tuple[str, ...]) -> Iterator[str]:
-    yield from (f"{markdown(line)}  " for line in lines)
+def _paragraph(lines: tuple[str, ...], own: tuple[str, ...] = ()) -> Iterator[str]:
+    yield from (f"{markdown(line, own)}  " for line in lines)
     yield ""
 
 

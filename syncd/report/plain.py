@@ -36,7 +36,8 @@ def _lines(view: View) -> Iterator[str]:
     for block in view.blocks:
         yield from ("", title(block).upper() if title(block).isascii() else f"【{title(block)}】")
         yield from _body(block)
-    yield from ("", "--", *([view.foot_title] if view.foot_title else []), *map(quiet_calls, view.foot))
+    yield from ("", "--", *([view.foot_title] if view.foot_title else []))
+    yield from (quiet_calls(line, view.own_addresses) for line in view.foot)
 
 
 def _body(block: Block) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -50,14 +51,23 @@ def safe_url(url: str | None) -> str | None:
     return url if is_plain else None
 
 
-def quiet_calls(text: str) -> str:
-    """Break up what a chat system or mail program would turn into a mention or a link by itself."""
-    return _CALLS.sub(lambda match: match[0] + _JOINER, text)
+def quiet_calls(text: str, own: Collection[str] = ()) -> str:
+    """Break up what a chat system or mail program would turn into a mention or a link by itself.
+
+    The addresses of our `own` people stay whole: a reader copies them.
+    """
+    quiet = _CALLS.sub(_with_joiner, text)
+    for address in own:
+        quiet = quiet.replace(_CALLS.sub(_with_joiner, address), address)
+    return quiet
 
 
-def markdown(text: str) -> str:
-    """Return the text so that a Markdown reader shows it as it stands: no markup, link, HTML or mention comes of it."""
-    escaped = "".join(_ENTITY.get(c, c) for c in quiet_calls(text))
+def markdown(text: str, own: Collection[str] = ()) -> str:
+    """Return the text so that a Markdown reader shows it as it stands: no markup, link, HTML or mention comes of it.
+
+    The addresses of our `own` people stay whole.
+    """
+    escaped = "".join(_ENTITY.get(c, c) for c in quiet_calls(text, own))
     return _LINE_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", escaped))
 
 
@@ -67,6 +77,10 @@ def markdown_link(text: str, url: str | None) -> str:
     if target is None:
         return markdown(text)
     return f"[{markdown(text)}](<{quote(target, safe=_URL_KEEPS)}>)"
+
+
+def _with_joiner(call: re.Match[str]) -> str:
+    return call[0] + _JOINER
 
 
 def _visible(character: str) -> str:

@@ -63,7 +63,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A whole digest. `banner` says what makes the data doubtful; a quiet one has `quiet` sentences and no blocks."""
+    """A whole digest. `banner` says what makes the data doubtful; a quiet one has `quiet` sentences and no blocks.
+
+    `own_addresses` are those in the foot that the client may write to.
+    """
 
     locale: str
     subject: str
@@ -78,3 +81,4 @@ class View:
     blocks: tuple[Block, ...] = ()
     foot_title: str = ""
     foot: tuple[str, ...] = ()
+    own_addresses: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.model.communication import CommunicationRecord, Digest, Freshness, Show
+from syncd.model.communication import CommunicationRecord, Digest, Freshness, Person, Show
 from syncd.model.entities import Holder, MilestoneStatus, TaskStatus
 from syncd.report import record
 from syncd.report.lint import problems
@@ -182,6 +182,19 @@ def test_chinese_counts_carry_their_measure_word() -> None:
 
     assert "本期：完成 1 项，新增 1 项，移除 0 项" in text
     assert "完成 1 项，新增 1 项，移除 0 项，新逾期 1 项\n承诺 2 项，兑现 1 项" in text
+
+
+def test_the_address_of_our_contact_can_be_copied_and_that_in_vendor_text_calls_nobody() -> None:
+    people = [
+        Person(name="zhang_wei@agency.example", email="zhang_wei@agency.example", is_client=False),
+        Person(name="Li @all", email="li@agency.example", is_client=False),
+    ]
+
+    made = digest(week(key_contacts=people, author="ask wang@client.example"))
+
+    assert "Contact: zhang_wei@agency.example, Li @\u2060all" in made.body_text
+    assert "Contact: zhang\\_wei@agency.example, Li @\u2060all" in made.body_markdown
+    assert "Author: ask wang@\u2060client.example" in made.body_text
 
 
 def test_the_foot_speaks_of_no_mail_since_it_stands_in_chats_and_notes_too() -> None:
