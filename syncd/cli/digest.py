@@ -97,7 +97,8 @@ def _draft(space: Workspace, account: AccountSettings, project: str, row: PlanRo
     from syncd.engine import compose
 
     found = next(p for p in account.projects if p.name == project)
-    turn = compose.Turn(account, found, row.when.text, (row,), at)
+    schedule = next(iter(compose.rhythms(account)), "") if row.when.with_digest else row.when.text
+    turn = compose.Turn(account, found, schedule, (row,), at)
     return compose.draft(space, turn, now=at, for_show=True)
 
 

@@ -14,6 +14,8 @@ from syncd.cli.output import DEFAULT_CONFIG, ConfigFolder, JsonFlag
 if TYPE_CHECKING:
     from syncd.engine.workspace import Workspace
 
+_MOST_HELD = 1000
+
 
 def status(config: ConfigFolder = DEFAULT_CONFIG, as_json: JsonFlag = False) -> None:  # noqa: FBT002
     """Show how things stand; exit code 1 when something waits for a person."""
@@ -42,6 +44,8 @@ def gather(space: Workspace) -> dict[str, Any]:
         states, sizes = health.all_of(connection), records.counts(connection)
         kept = communication.recent(connection, list(space.config.accounts))
         outbox_counts = outbox.state_counts(connection)
+        held = outbox.rows(connection, states=[outbox.State.HELD], limit=_MOST_HELD)
+        numbers = {row.record: communication.by_id(connection, row.record) for row in held}
         last = runs.latest(connection)
     names = space.config.service.connections
     return {
@@ -52,6 +56,7 @@ def gather(space: Workspace) -> dict[str, Any]:
         ],
         "last_run": _run(last[0], runs.balance_of(last[0])) if last else None,
         "outbox": outbox_counts,
+        "held": [_held(kept, held) for kept in numbers.values() if kept is not None],
         "parked": sum(waiting.values()),
     }
 
@@ -80,6 +85,16 @@ def _account(space: Workspace, account_id: str, kept: list[Any]) -> dict[str, An
         ],
         "next_due": min((at for at in due if at is not None), default=None),
         "timezone": account.timezone,
+    }
+
+
+def _held(kept: Any, rows: list[Any]) -> dict[str, Any]:
+    mine = [row for row in rows if row.record == kept.record.id]
+    return {
+        "account": kept.record.account,
+        "project": kept.record.project,
+        "record": kept.record.number,
+        "recipients": [row.recipient or row.connection for row in mine],
     }
 
 
@@ -126,9 +141,13 @@ def _show(found: dict[str, Any]) -> None:
     console.print()
     last = found["last_run"]
     if last:
-        console.print(output.shown({"last run": f"{last['command']} {last['state']}", "balance": last["balance"]}))
+        console.print(output.shown({"last run": _last(last), "balance": last["balance"]}))
     waiting = {name: count for name, count in found["outbox"].items() if name not in ("sent", "cancelled")}
     console.print(output.shown({"sent": found["outbox"].get("sent", 0), **waiting, "parked records": found["parked"]}))
+    for one in found["held"]:
+        whom = ", ".join(one["recipients"])
+        said = f"record {one['record']} of {one['account']} ({one['project']}) waits for approval, for {whom}"
+        console.print(Text(f"{said}: syncd approve {one['account']} {one['record']}", style="yellow"))
     if found["parked"] or waiting.get("unknown") or waiting.get("parked"):
         console.print(Text("see what waits for you: syncd parked list", style="yellow"))
 
@@ -153,6 +172,10 @@ def _accounts(found: dict[str, Any]) -> list[tuple[object, ...]]:
                 )
             )
     return rows
+
+
+def _last(run: dict[str, Any]) -> str:
+    return str(run["state"]) if run["command"] == "run" else f"{run['command']}: {run['state']}"
 
 
 def _state(state: str) -> Text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from syncd.engine import addressing
+from syncd.engine import addressing, compose
 from syncd.engine.workspace import Workspace
 from syncd.errors import ConfigError
 from syncd.model.communication import RecordState
@@ -33,6 +33,12 @@ def approve(
             return []
         made = waiting.record
         rows = outbox.rows(connection, record=made.id, states=_HELD)
+        later = communication.later_delivered(connection, waiting, compose.rhythms(account))
+        if later is not None:
+            raise ConfigError(
+                f"record {number} is outdated: number {later} was delivered since; nothing was released. "
+                f'Cancel it: syncd approve {account.id} {number} --reject "outdated"'
+            )
         for row in rows:
             if why := addressing.objection(space, row):
                 raise ConfigError(f"record {number}: {why}; nothing was released. Make a new one: syncd run")

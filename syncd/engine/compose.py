@@ -20,7 +20,7 @@ from syncd.report import lint, record, render
 from syncd.report.facts import ProjectFacts
 from syncd.rhythm import next_due
 from syncd.settings import AccountSettings, PlanRow, ProjectSettings
-from syncd.store import audit, communication, outbox
+from syncd.store import Connection, audit, communication, outbox
 from syncd.store.communication import Kept
 from syncd.store.outbox import Intent
 
@@ -68,18 +68,30 @@ class Drafted:
 
 
 def turns(account: AccountSettings, *, slot: datetime | None = None, schedule: str | None = None) -> list[Turn]:
-    """Return the turns of an account: those of one rhythm at its due time, or all of them for a one-shot run.
+    """Return the turns of an account: those of one rhythm at its due time, or all rows at once for a one-shot run.
 
-    Rows `with digest` go along with every rhythm.
+    Rows `with digest` go along with one rhythm only, the first that sends a digest. A one-shot run counts as the
+    plan's first rhythm.
     """
-    rhythms = [row.when.text for row in account.plan if not row.when.with_digest]
-    wanted = [schedule] if schedule is not None else list(dict.fromkeys(rhythms))
-    found: list[Turn] = []
-    for project in account.projects:
-        for text in wanted:
-            rows = tuple(row for row in account.plan if row.when.with_digest or row.when.text == text)
-            found.append(Turn(account, project, text, rows, slot))
-    return found
+    found = rhythms(account)
+    if not found:
+        return []
+    if schedule is None:
+        return [Turn(account, project, found[0], tuple(account.plan), slot) for project in account.projects]
+    leads = schedule == _leading(account)
+    rows = tuple(row for row in account.plan if (leads if row.when.with_digest else row.when.text == schedule))
+    return [Turn(account, project, schedule, rows, slot) for project in account.projects]
+
+
+def rhythms(account: AccountSettings) -> list[str]:
+    """Return the rhythms of an account's plan, each once, in the order of its file."""
+    return list(dict.fromkeys(row.when.text for row in account.plan if not row.when.with_digest))
+
+
+def _leading(account: AccountSettings) -> str | None:
+    """Return the rhythm that rows `with digest` go along with."""
+    own = [row for row in account.plan if not row.when.with_digest]
+    return next((row.when.text for row in own if row.content == "digest"), own[0].when.text if own else None)
 
 
 def draft(
@@ -92,8 +104,7 @@ def draft(
     facts = gather(space, turn.account, turn.project, _frame(space, turn, now, since, for_show=for_show))
     made = record.build(facts)
     facts_hash = _facts_hash(facts)
-    with space.store.read() as connection:
-        last = communication.latest(connection, made.account, made.project, turn.schedule)
+    last = _last(space, turn)
     if turn.slot is None and last is not None and _is_same(last, facts_hash):
         return Drafted(turn, Verdict.NOTHING_NEW, last.record, facts_hash)
     if made.holds:
@@ -102,6 +113,14 @@ def draft(
     if for_show:
         return Drafted(turn, Verdict.QUEUED, made, facts_hash)
     return _with_digests(space, turn, made, facts_hash, now)
+
+
+def _last(space: Workspace, turn: Turn, **those: Any) -> Kept | None:
+    """Return the rhythm's newest record, else that of a rhythm that the plan has no more: its `when` was changed."""
+    account, project = turn.account, turn.project.name
+    with space.store.read() as connection:
+        own = communication.latest(connection, account.id, project, turn.schedule, **those)
+        return own or communication.latest(connection, account.id, project, but=rhythms(account), **those)
 
 
 def _is_same(last: Kept, facts_hash: str) -> bool:
@@ -117,11 +136,8 @@ def _hold(source: Any) -> str:
 def _frame(space: Workspace, turn: Turn, now: datetime, since: datetime | None, *, for_show: bool) -> Frame:
     """Return the period: from the end of the last delivered one (or `since`, or a week or more ago) until now."""
     account, end = turn.account, turn.slot or now
+    delivered, name = _last(space, turn, delivered=True, before=end), turn.project.name
     with space.store.read() as connection:
-        delivered = communication.latest(
-            connection, account.id, turn.project.name, turn.schedule, delivered=True, before=end
-        )
-        name = turn.project.name
         number = (
             communication.number_at(connection, account.id, name, end)
             if for_show
@@ -156,13 +172,14 @@ def _with_digests(space: Workspace, turn: Turn, made: CommunicationRecord, facts
     intents: dict[str, Intent] = {}
     problems: list[str] = []
     held: set[str] = set()
+    slot = _slot(turn, made, facts_hash)
     others = [account.account for account in space.config.accounts.values() if account.id != turn.account.id]
     for row in turn.rows:
         digest = digest_for(turn.account, row, made, now=now)
         digests.append(digest)
         problems += [f"{row.audience}: {text}" for text in lint.problems(made, digest, other_accounts=others)]
         try:
-            found = addressing.intents(space, turn.account, turn.project, row, made, digest, slot=_slot(turn, made))
+            found = addressing.intents(space, turn.account, turn.project, row, made, digest, slot=slot)
             for intent in found:  # one message per person and slot: the first row wins
                 if intents.setdefault(intent.idempotency_key, intent) is intent and row.approver:
                     held.add(intent.idempotency_key)
@@ -197,8 +214,9 @@ def _answer_by(account: AccountSettings, row: PlanRow, now: datetime) -> date | 
     return calendar_of(account).add(now.astimezone(account.zone).date(), row.answer_in_days)
 
 
-def _slot(turn: Turn, made: CommunicationRecord) -> str:
-    return turn.slot.isoformat() if turn.slot else f"{_RUN} {made.number}"
+def _slot(turn: Turn, made: CommunicationRecord, facts_hash: str) -> str:
+    """Return what a record is made for; of a one-shot run the facts too, as a restored database counts anew."""
+    return turn.slot.isoformat() if turn.slot else f"{_RUN} {made.number} {facts_hash[:12]}"
 
 
 def commit(space: Workspace, drafted: Drafted) -> int:
@@ -211,20 +229,27 @@ def commit(space: Workspace, drafted: Drafted) -> int:
     at, made, turn = space.now(), drafted.record, drafted.turn
     queued = 0
     with space.store.begin(durable=True) as connection:
-        if communication.has_slot(connection, made.account, made.project, turn.schedule, _slot(turn, made)):
+        slot = _slot(turn, made, drafted.facts_hash)
+        if communication.has_slot(connection, made.account, made.project, turn.schedule, slot):
             return 0
-        older = communication.undelivered(connection, made.account, made.project, turn.schedule)
-        outbox.cancel_superseded(connection, older, at=at)
-        for one in older:
-            if not outbox.rows(connection, record=one, states=list(_UNDER_WAY), limit=1):
-                communication.set_state(connection, one, RecordState.SUPERSEDED)
-        kept = Kept(made, turn.schedule, _slot(turn, made), drafted.facts_hash, None)
-        communication.save(connection, kept)
+        _supersede(connection, turn, at)
+        communication.save(connection, Kept(made, turn.schedule, slot, drafted.facts_hash, None))
         for intent in drafted.intents:
             queued += outbox.put(connection, intent, held=intent.idempotency_key in drafted.held, at=at)
         detail = {"number": made.number, "commands": queued, "content_hash": made.content_hash}
         audit.append(connection, "compose", f"{made.account}/{made.project}", detail, actor="syncd", at=at)
     return queued
+
+
+def _supersede(connection: Connection, turn: Turn, at: datetime) -> None:
+    """Withdraw what nobody has received of the rhythm's older records, and of rhythms that left the plan."""
+    account, project = turn.account, turn.project.name
+    older = communication.undelivered(connection, account.id, project, turn.schedule, or_not_in=rhythms(account))
+    outbox.cancel_superseded(connection, older, at=at)
+    outbox.cancel_unsent(connection, older, why="a newer digest replaced it", at=at)
+    for one in older:
+        if not outbox.rows(connection, record=one, states=_UNDER_WAY, limit=1):
+            communication.set_state(connection, one, RecordState.SUPERSEDED)
 
 
 _UNDER_WAY = (outbox.State.PENDING, outbox.State.CLAIMED, outbox.State.UNKNOWN, outbox.State.PARKED, outbox.State.SENT)

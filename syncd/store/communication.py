@@ -78,11 +78,17 @@ def latest(
     *,
     delivered: bool = False,
     before: datetime | None = None,
+    but: Sequence[str] = (),
 ) -> Kept | None:
-    """Return the newest record of a project (and rhythm), of those delivered, of those whose period ended `before`."""
+    """Return the newest record of a project (and rhythm), of those delivered, of those whose period ended `before`.
+
+    `but` passes over the records of these rhythms.
+    """
     query = sa.select(_table).where(_table.c.account == account, _table.c.project == project)
     if schedule is not None:
         query = query.where(_table.c.schedule == schedule)
+    if but:
+        query = query.where(_table.c.schedule.not_in(list(but)))
     if delivered:
         query = query.where(_table.c.delivered_at.is_not(None))
     if before is not None:
@@ -135,18 +141,35 @@ def mark_delivered(connection: Connection, record: str, *, at: datetime) -> None
     )
 
 
-def undelivered(connection: Connection, account: str, project: str, schedule: str) -> list[str]:
-    """Return the ids of records of a rhythm that nobody has received."""
+def undelivered(
+    connection: Connection, account: str, project: str, schedule: str, *, or_not_in: Sequence[str] | None = None
+) -> list[str]:
+    """Return the ids of records of a rhythm that nobody has received; also of all rhythms that are not among these."""
+    belongs = _table.c.schedule == schedule
+    if or_not_in is not None:
+        belongs |= _table.c.schedule.not_in(list(or_not_in))
     rows = connection.execute(
         sa.select(_table.c.id).where(
             _table.c.account == account,
             _table.c.project == project,
-            _table.c.schedule == schedule,
+            belongs,
             _table.c.delivered_at.is_(None),
             _table.c.state != RecordState.SUPERSEDED,
         )
     )
     return [row[0] for row in rows]
+
+
+def later_delivered(connection: Connection, kept: Kept, rhythms: Sequence[str]) -> int | None:
+    """Return the highest number above a record's that readers of its rhythm have received, None when there is none.
+
+    A record whose rhythm is not among `rhythms` any more is measured by those of all.
+    """
+    record = kept.record
+    newest = latest(
+        connection, record.account, record.project, kept.schedule if kept.schedule in rhythms else None, delivered=True
+    )
+    return newest.record.number if newest is not None and newest.record.number > record.number else None
 
 
 def recent(connection: Connection, accounts: Sequence[str]) -> list[Kept]:

@@ -259,6 +259,15 @@ def cancel_held(connection: Connection, records: Sequence[str], *, why: str, at:
     return _cancel(connection, records, outbox.c.state == State.HELD, why, at)
 
 
+def cancel_unsent(connection: Connection, records: Sequence[str], *, why: str, at: datetime) -> int:
+    """Cancel what waits to be sent of these records and has not taken effect for certain; return how many commands.
+
+    A blind command is put back only when it was not sent; of another one that was tried, it is not known.
+    """
+    never = (outbox.c.attempts == 0) | (outbox.c.delivery == Delivery.BLIND.value)
+    return _cancel(connection, records, (outbox.c.state == State.PENDING) & never, why, at)
+
+
 def _cancel(
     connection: Connection, records: Sequence[str], those: sa.ColumnElement[bool], why: str, at: datetime
 ) -> int:

@@ -6,13 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from syncd.engine import approval
+from syncd.cli import status
+from syncd.engine import approval, run
 from syncd.engine.compose import Verdict
+from syncd.engine.run import Order
 from syncd.errors import ConfigError
 from syncd.sdk.fake import Fault
 from tests.integration.engine.world import ACME, World
 
 HELD = ACME.replace("when: friday 16:00", "when: friday 16:00, approver: zhao@agency.example")
+MAIL_ONLY = HELD.replace("  - {{audience: sales, channel: crm, content: brief, when: with digest}}\n", "")
 SOMEBODY_ELSE = "contacts: [wang@acme.example]"
 
 
@@ -61,7 +64,7 @@ def test_what_is_queued_for_somebody_who_was_taken_out_is_parked(local: World) -
 
 
 def test_a_rejected_digest_is_never_sent_and_a_run_makes_another(local: World) -> None:
-    local.texts["acme"] = HELD.replace("  - {{audience: sales, channel: crm, content: brief, when: with digest}}\n", "")
+    local.texts["acme"] = MAIL_ONLY
     local.run()
 
     with local.open() as space:
@@ -75,3 +78,41 @@ def test_a_rejected_digest_is_never_sent_and_a_run_makes_another(local: World) -
     ]
     assert report.drafts[0].verdict is Verdict.WAITS
     assert [row["actor"] for row in local.rows("audit", action="reject")] == ["zhao"]
+
+
+def test_a_digest_of_a_rhythm_that_left_the_plan_is_withdrawn(local: World) -> None:
+    local.texts["acme"] = MAIL_ONLY
+    local.run()
+    local.texts["acme"] = MAIL_ONLY.replace("friday 16:00", "thursday 16:00")
+    local.pingcode.set_state(local.ids["search"], "已完成")
+    local.pass_time(timedelta(days=1))
+
+    local.run()
+
+    assert mail_states(local) == ["cancelled", "held"]
+
+
+def test_a_digest_is_not_approved_after_a_newer_one_was_delivered(local: World) -> None:
+    local.texts["acme"] = MAIL_ONLY
+    local.run()
+    local.set_rows("communication_records", schedule="monthly 1 09:00")
+    local.texts["acme"] = ACME
+    local.pingcode.set_state(local.ids["search"], "已完成")
+    local.pass_time(timedelta(days=1))
+    with local.open() as space, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("syncd.engine.compose._supersede", lambda *_: None)
+        run.execute(space, Order())
+    local.texts["acme"] = HELD
+
+    with pytest.raises(ConfigError, match=r"record 1 is outdated: number 2 was delivered since"):
+        approve(local)
+
+
+def test_status_names_the_records_that_wait_by_their_number(local: World) -> None:
+    local.texts["acme"] = HELD
+    local.run()
+
+    with local.open(read_only=True) as space:
+        found = status.gather(space)
+
+    assert found["held"] == [{"account": "acme", "project": "Portal", "record": 1, "recipients": ["li@acme.example"]}]
