@@ -65,6 +65,9 @@ def backup(
 
 
 def _copy(database: str, target: Path) -> None:
+    from syncd.store.session import keep_private
+
+    keep_private(target)
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
 

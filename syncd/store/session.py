@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from syncd.settings import is_reference, resolve_reference
 HEAD: Final = "0001"
 _VERSION_TABLE: Final = "alembic_version"
 _BUSY_SECONDS: Final = 30
+_PRIVATE, _EVERYBODY = 0o600, 0o007
 _POOL: Final[dict[str, Any]] = {"pool_size": 20, "max_overflow": 20, "hide_parameters": True}  # they hold client data
 
 
@@ -144,7 +145,22 @@ def _url(address: str, folder: Path) -> URL:
             f"database: the folder {path.parent} cannot be made ({err.strerror}); choose another path, or correct "
             "its rights"
         ) from err
+    keep_private(path)
     return url.set(drivername="sqlite", database=str(path))
+
+
+def keep_private(path: Path) -> None:
+    """Keep a database to its owner, making the file if need be: it holds client data.
+
+    SQLite gives its log files the rights of the file. Rights that a person gave to a group stay.
+    """
+    with suppress(OSError):  # another's file, or a folder that is not there: SQLite tells what matters
+        if not path.exists():
+            path.touch(_PRIVATE)
+        for suffix in ("", "-wal", "-shm"):
+            file = path.with_name(path.name + suffix)
+            if file.is_file() and file.stat().st_mode & _EVERYBODY:
+                file.chmod(_PRIVATE)
 
 
 def _engine(url: URL) -> Engine:

@@ -380,3 +380,29 @@ def test_a_new_sqlite_file_that_many_open_at_the_same_moment_refuses_nobody(tmp_
             thread.join()
 
     assert faults == []
+
+
+def modes(folder: Path) -> dict[str, str]:
+    return {file.name: f"{file.stat().st_mode & 0o777:o}" for file in folder.iterdir()}
+
+
+def test_a_new_database_is_its_owners_alone(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'new.db'}")
+    with store.begin() as connection:
+        connection.execute(sa.insert(tables.leases).values(**lease("a")))
+
+    found = modes(tmp_path)
+    store.close()
+
+    assert found == {"new.db": "600", "new.db-wal": "600", "new.db-shm": "600"}
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o644, "600"), (0o666, "600"), (0o640, "640"), (0o600, "600")])
+def test_a_database_that_everybody_may_read_is_closed_to_them(tmp_path: Path, before: int, after: str) -> None:
+    path = tmp_path / "old.db"
+    open_store(f"sqlite:///{path}").close()
+    path.chmod(before)
+
+    open_store(f"sqlite:///{path}").close()
+
+    assert modes(tmp_path)["old.db"] == after

@@ -100,6 +100,7 @@ def test_a_backup_is_a_whole_database(syncd: Syncd, configured: Path, tmp_path: 
     again = syncd("db", "backup", str(copy), "-c", str(configured))
 
     assert said.document["bytes"] == copy.stat().st_size
+    assert f"{copy.stat().st_mode & 0o777:o}" == "600"
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
     assert again.code == 2
