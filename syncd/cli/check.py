@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.text import Text
@@ -15,7 +15,9 @@ from syncd.errors import ConfigError, ConnectorError
 if TYPE_CHECKING:
     from syncd.engine.workspace import Workspace
 
-_TOO_SKEWED_SECONDS = 60.0
+_SKEWED_SECONDS: Final = 60.0  # worth a word
+_TOO_SKEWED_SECONDS: Final = 300.0  # beyond it signed requests are refused, and changes are missed
+_MAKES_GRANTS: Final = frozenset({"client_secret", "app_secret", "refresh_token"})  # are exchanged for one
 
 
 def check(
@@ -54,14 +56,14 @@ def _checked(space: Workspace, name: str) -> dict[str, Any]:
     except (ConnectorError, ConfigError) as err:
         return {**base, "ok": False, "error": str(err), "is_config_error": isinstance(err, ConfigError)}
     notes = list(identity.notes)
-    if space.config.service.secrets.key is None:
+    if space.config.service.secrets.key is None and _MAKES_GRANTS & space.spec(name).config.model_fields.keys():
         notes.append("secrets.key is not set: grants are kept in memory only")
     skew = identity.clock_skew_seconds
-    if skew is not None and abs(skew) > _TOO_SKEWED_SECONDS:
+    if skew is not None and abs(skew) > _SKEWED_SECONDS:
         notes.append(f"the clocks differ by {skew:+.0f} s; set this machine's clock")
     return {
         **base,
-        "ok": not identity.missing,
+        "ok": not identity.missing and (skew is None or abs(skew) <= _TOO_SKEWED_SECONDS),
         "name": identity.name,
         "tenant": identity.tenant,
         "missing": list(identity.missing),

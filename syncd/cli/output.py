@@ -104,6 +104,11 @@ def print_error(error: BaseException | str, *, as_json: bool = False, kind: str 
         out.print(Text("error  " if number == 0 else "       ", style="red bold") + Text(line))
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s when there is not one: `1 write`, `2 writes`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def shown(facts: Mapping[str, Any]) -> Text:
     """Return facts as `name value` pairs on one line."""
     text = Text()

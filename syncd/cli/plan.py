@@ -119,7 +119,7 @@ def _show(made: dict[str, Any], out: Path | None) -> None:
         console.print(Text(line, style="dim" if missing["verdict"] == "nothing new" else "yellow"))
         for problem in missing["problems"]:
             console.print(Text(f"  {problem}", style="yellow"))
-    console.print(Text(f"{len(rows)} write(s), plan {made['hash'][:12]}", style="bold"))
+    console.print(Text(f"{output.count(len(rows), 'write')}, plan {made['hash'][:12]}", style="bold"))
     if out is not None:
         console.print(Text(f"to do exactly this: syncd apply {out}", style="dim"))
 
@@ -148,12 +148,14 @@ def apply(
     if as_json:
         output.print_json({"sent": sent, "planned": len(plan.keys), "waiting_for_approval": held})
     else:
-        output.console().print(f"{len(sent)} of {len(plan.keys)} write(s) done")
+        output.console().print(f"{len(sent)} of {output.count(len(plan.keys), 'write')} done")
         for one in done:
             if one.error:
                 output.console().print(Text(f"{one.row.connection} {one.state.value}: {one.error}", style="yellow"))
         if held:
-            output.console().print(Text(f"{held} wait(s) for approval: syncd status", style="yellow"))
+            output.console().print(
+                Text(f"{held} {'waits' if held == 1 else 'wait'} for approval: syncd status", style="yellow")
+            )
     raise typer.Exit(output.OK if len(sent) == len(plan.keys) else output.ATTENTION)
 
 

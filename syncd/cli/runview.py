@@ -156,10 +156,8 @@ class RunView:
             if result.error and not result.streams:
                 self._console.print(Text(f" {result.connection}: {result.error}", style="red"))
         if dry_run:
-            count = sum(len(drafted.intents) for drafted in report.drafts)
-            self._console.print(
-                Text(f" dry run: {count} message(s) would be queued; nothing was queued or sent", style="dim")
-            )
+            messages = output.count(sum(len(drafted.intents) for drafted in report.drafts), "message")
+            self._console.print(Text(f" dry run: {messages} would be queued; nothing was queued or sent", style="dim"))
         waiting = [drafted for drafted in report.drafts if drafted.verdict is Verdict.WAITS and drafted.queued]
         for drafted in waiting:
             command = f"syncd approve {drafted.turn.account.id} {drafted.record.number}"

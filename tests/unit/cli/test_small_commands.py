@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from syncd.cli import output
+
 Syncd = Callable[..., Any]
 
 
@@ -138,3 +140,26 @@ def test_a_changed_audit_trail_is_found(syncd: Syncd, configured: Path) -> None:
 
     assert said.code == 1
     assert "entry 1 does not fit the chain" in said.out
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 writes"), (1, "1 write"), (1200, "1,200 writes")])
+def test_a_count_has_its_plural(number: int, said: str) -> None:
+    assert output.count(number, "write") == said
+
+
+def test_a_plan_of_nothing_has_no_writes(syncd: Syncd, configured: Path) -> None:
+    assert syncd("plan", "-c", str(configured)).out.startswith("0 writes, plan ")
+
+
+@pytest.mark.parametrize(("command", "said"), [("run", "last run ok "), ("pull", "last run pull: ok ")])
+def test_status_tells_how_the_last_run_ended(syncd: Syncd, configured: Path, command: str, said: str) -> None:
+    syncd("db", "upgrade", "-c", str(configured))
+    with closing(sqlite3.connect(configured.parent / "data" / "syncd.db")) as connection:
+        connection.execute(
+            "INSERT INTO runs (id, command, scope, state, started_at, read, written, unchanged, skipped, parked)"
+            " VALUES ('1', ?, '', 'ok', '2026-03-02 09:00:00.000000', 0, 0, 0, 0, 0)",
+            (command,),
+        )
+        connection.commit()
+
+    assert said in syncd("status", "-c", str(configured)).out
