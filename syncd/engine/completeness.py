@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from syncd.engine.identity import Roots
 from syncd.engine.workspace import Workspace
@@ -11,6 +12,8 @@ from syncd.model.communication import Freshness, SourceState
 from syncd.settings import ProjectSettings
 from syncd.store import Connection, cursors, parked
 from syncd.store.cursors import Position
+
+_MOST_PARKED: Final = 0.1  # a digest without more than a tenth of the records would not be true
 
 
 def source_states(
@@ -43,6 +46,8 @@ def _state(
     fresh_for = space.config.service.fresh_for
     positions.sort(key=lambda position: wanted.index(position.place.stream))
     freshness, note = _judged(wanted, positions, root.missing.get(name, []), data_as_of, now=now, fresh_for=fresh_for)
+    if freshness is Freshness.FRESH and waiting and (unfit := _unfit(space, connection, name, ours)):
+        freshness, note = Freshness.FAILED, unfit
     return SourceState(
         connection=name,
         title=space.connection(name).title or space.spec(name).title,
@@ -51,6 +56,15 @@ def _state(
         parked=waiting,
         note=note,
     )
+
+
+def _unfit(space: Workspace, connection: Connection, name: str, ours: set[str]) -> str:
+    """Say that too many records of what projects consist of are parked for a digest of the others to be true."""
+    streams = {rule.stream for rule in space.mapping(name).file.pull if "project" in rule.entity.model_fields}
+    count, total = parked.share_of(connection, name, streams, {"", *ours})
+    if count <= total * _MOST_PARKED:
+        return ""
+    return f"{count:,} of {total:,} records do not fit the mapping; see: syncd parked list"
 
 
 def _judged(

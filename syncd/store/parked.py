@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syncd.store.records import Landed, Place
-from syncd.store.tables import parked
+from syncd.store.tables import parked, records
 from syncd.store.upsert import chunks, insert_new
 
 CENSUS: Final = "(census)"  # remote id of the row that holds a stream's quarantined deletions
@@ -140,6 +140,36 @@ def open_counts(connection: Connection) -> dict[str, int]:
         sa.select(parked.c.connection, sa.func.count()).where(parked.c.state == "open").group_by(parked.c.connection)
     )
     return {row[0]: row[1] for row in rows}
+
+
+def share_of(
+    connection: Connection, source: str, streams: Collection[str], partitions: Collection[str]
+) -> tuple[int, int]:
+    """Return how many records of these streams and partitions are parked, and how many there are with the live ones."""
+    query = sa.select(sa.func.count()).where(
+        parked.c.connection == source,
+        parked.c.stream.in_(list(streams)),
+        parked.c.partition.in_(list(partitions)),
+        parked.c.state == "open",
+        ~parked.c.remote_id.startswith(CENSUS, autoescape=True),
+    )
+    waiting = int(connection.execute(query).scalar_one())
+    if not waiting:  # the usual case, for which the many are not counted
+        return 0, 0
+    is_parked = sa.exists().where(
+        parked.c.connection == records.c.connection,
+        parked.c.stream == records.c.stream,
+        parked.c.remote_id == records.c.remote_id,
+        parked.c.state == "open",
+    )
+    query = sa.select(sa.func.count()).where(
+        records.c.connection == source,
+        records.c.stream.in_(list(streams)),
+        records.c.partition.in_(list(partitions)),
+        records.c.deleted_at.is_(None),
+        ~is_parked,
+    )
+    return waiting, waiting + int(connection.execute(query).scalar_one())
 
 
 def _parked(row: Mapping[str, Any]) -> Parked:

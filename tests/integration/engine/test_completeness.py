@@ -87,6 +87,8 @@ def test_a_project_that_was_deleted_at_the_vendor_is_named(local: World) -> None
 
 @pytest.mark.parametrize("state", ["外星", "另一个"])
 def test_what_is_parked_is_counted_and_makes_the_record_incomplete(local: World, state: str) -> None:
+    for number in range(10):
+        local.task(f"Task {number}")
     item = local.pingcode.tenant.work_items[local.ids["export"]]
     local.pingcode.tenant.update(item, state={"id": "x", "name": state, "type": "alien"})
 
@@ -107,3 +109,16 @@ def test_a_failing_source_of_one_account_does_not_hold_the_other(local: World) -
     verdicts = {drafted.turn.account.id: drafted.verdict for drafted in report.drafts}
     assert verdicts == {"acme": Verdict.HELD, "beta": Verdict.QUEUED}
     assert [sent.recipients for sent in local.mail.messages] == [("wu@beta.example",)]
+
+
+def test_a_digest_without_most_of_the_tasks_is_held_and_says_why(world: World) -> None:
+    for name in ("login", "search", "export"):
+        item = world.pingcode.tenant.work_items[world.ids[name]]
+        world.pingcode.tenant.update(item, state={"id": "x", "name": "外星", "type": "alien"})
+
+    found, verdict, problems = source(world)
+
+    assert (found.freshness, found.parked) == (Freshness.FAILED, 3)
+    assert verdict is Verdict.HELD
+    assert problems == ("PingCode (pc) is failed: 3 of 5 records do not fit the mapping; see: syncd parked list",)
+    assert world.mail.messages == []
