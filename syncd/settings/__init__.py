@@ -150,8 +150,11 @@ class AudienceSettings(Settings):
 
     @property
     def addresses(self) -> list[str]:
-        """The addresses in the order of the file, each once."""
-        return list(dict.fromkeys([*self.contacts, *self.users]))
+        """The addresses in the order of the file, each once, however its letters are written."""
+        first: dict[str, str] = {}
+        for address in [*self.contacts, *self.users]:
+            first.setdefault(address.casefold(), address)
+        return list(first.values())
 
 
 class PlanRow(Settings):
@@ -304,10 +307,8 @@ def _load_account(file: yamlfile.YamlFile, service: ServiceSettings) -> AccountS
         _known(file, ["plan", number, "audience"], row.audience, account.audiences, "audience")
         _known(file, ["plan", number, "channel"], row.channel, service.connections, "connection")
     _refuse_idle_plan(file, account)
-    names = [project.name for project in account.projects]
-    for number, name in enumerate(names):
-        if names.index(name) != number:
-            raise ConfigError(f"{file.at(['projects', number, 'name'])}: {name!r} is there twice; rename one")
+    _refuse_same_names(file, account)
+    _refuse_twice(file, account)
     return account
 
 
@@ -318,6 +319,28 @@ def _refuse_idle_plan(file: yamlfile.YamlFile, account: AccountSettings) -> None
             f"{file.at(['plan', 0, 'when'])}: 'with digest' goes along with a row that has a time; give one row "
             "a time such as friday 16:00"
         )
+
+
+def _refuse_same_names(file: yamlfile.YamlFile, account: AccountSettings) -> None:
+    names = [project.name for project in account.projects]
+    for number, name in enumerate(names):
+        if names.index(name) != number:
+            raise ConfigError(f"{file.at(['projects', number, 'name'])}: {name!r} is there twice; rename one")
+
+
+def _refuse_twice(file: yamlfile.YamlFile, account: AccountSettings) -> None:
+    """One vendor project is reported once: under two names the client would read the same work twice."""
+    seen: dict[tuple[str, str], str] = {}
+    for number, project in enumerate(account.projects):
+        for index, source in enumerate(project.sources):
+            if source.project is None:
+                continue
+            first = seen.setdefault((source.connection, source.project.strip()), project.name)
+            if first != project.name:
+                raise ConfigError(
+                    f"{file.at(['projects', number, 'from', index, 'project'])}: project {source.project!r} of "
+                    f"{source.connection!r} belongs to {first!r} already; remove it from one of the two"
+                )
 
 
 def _known(file: yamlfile.YamlFile, where: list[int | str], name: str, allowed: Any, kind: str) -> None:

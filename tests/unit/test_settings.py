@@ -321,6 +321,14 @@ def test_an_empty_service_file_is_told(tmp_path: Path) -> None:
             "accounts/acme.yaml:7: projects.1.name: '客户门户' is there twice; rename one",
         ),
         (
+            "projects:\n",
+            "projects:\n  - {name: Portal, from: [{connection: delivery, project: 5f0c1d9e4b}]}\n",
+            (
+                "accounts/acme.yaml:11: projects.1.from.0.project: project '5f0c1d9e4b' of 'delivery' belongs to "
+                "'Portal' already; remove it from one of the two"
+            ),
+        ),
+        (
             "li@acme.example]",
             "li@acme.example, wang.acme.example]",
             (
