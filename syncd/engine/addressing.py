@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
 
 import msgspec
 
+from syncd.engine.identity import contacts_of, roots
 from syncd.engine.workspace import Workspace
 from syncd.errors import ConfigError
 from syncd.mapping.apply import PushRule
@@ -43,7 +44,9 @@ def intents(
     operation = space.spec(row.channel).operation(rule.operation)
     for recipient, targets in _readers(space, account, project, row, rule):
         target_id = _target(rule, targets)
-        key = idempotency_key(account.id, project.name, slot, row.channel, rule.operation, target_id or recipient)
+        reader = target_id or recipient
+        reader = reader.casefold() if _RECIPIENT in targets else reader  # one person, however the address is written
+        key = idempotency_key(account.id, project.name, slot, row.channel, rule.operation, reader)
         source = _source(space, account, project, made, digest, key=key, recipient=recipient, targets=targets)
         payload = rule.payload(source)
         _check_size(operation, payload, row)
@@ -95,7 +98,10 @@ def _readers(
         yield row.channel, {}
         return
     if space.spec(row.channel).role is Role.CHANNEL or rule.target == _RECIPIENT:
-        for address in account.audiences[row.audience].addresses:
+        addresses = account.audiences[row.audience].addresses
+        if unwilling := "; ".join(_unwilling(space, account, addresses)):
+            raise ConfigError(f"{unwilling}; take them out of audience {row.audience!r}, or clear the mark there")
+        for address in addresses:
             yield address, {_RECIPIENT: address}
         return
     entries = [source.targets for source in project.sources if source.connection == row.channel]
@@ -106,6 +112,26 @@ def _readers(
             "so there is nothing to attach the digest to"
         )
     yield from (("", targets) for targets in fitting)
+
+
+def _unwilling(space: Workspace, account: AccountSettings, addresses: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each of the addresses whose contact is marked as not to be contacted in a system."""
+    wanted = {address.casefold() for address in addresses}
+    with space.store.read() as connection:
+        companies = [roots(connection, project) for project in account.projects]
+        found = [contact for root in companies for contact in contacts_of(connection, root)]
+    marked = {contact.id: contact for contact in found if contact.do_not_contact and contact.email}
+    for contact in marked.values():
+        if str(contact.email).strip().casefold() in wanted:
+            yield f"{contact.email} is marked as not to be contacted in {contact.ref.connection!r}"
+
+
+def refusal(space: Workspace, row: Row) -> str | None:
+    """Say that a queued command's reader was marked as not to be contacted since, None if they were not."""
+    account = space.config.accounts.get(row.account)
+    if account is None or "@" not in row.recipient:
+        return None
+    return next(_unwilling(space, account, [row.recipient]), None)
 
 
 def _keys(rule: PushRule) -> list[str]:
@@ -128,7 +154,7 @@ def _source(
     targets: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return what a push rule may take its payload from."""
-    names = {person.email: person.name for person in made.key_contacts if person.email}
+    names = {person.email.casefold(): person.name for person in made.key_contacts if person.email}
     return {
         "subject": digest.subject,
         "preheader": digest.preheader,
@@ -153,7 +179,7 @@ def _source(
 
 
 def _reader(address: str, names: Mapping[str, str]) -> dict[str, str | None]:
-    name = names.get(address)
+    name = names.get(address.casefold())
     return {"email": address, "name": name if name != address else None}
 
 

@@ -126,9 +126,9 @@ def _push_one(
 def _send(space: Workspace, row: Row) -> Receipt:
     """Write the command, after a look whether an earlier try has done it where that can be known.
 
-    A reader who was taken out of the client's file since gets nothing: RejectedError.
+    A reader who was taken out of the client's file, or marked as not to be contacted, gets nothing: RejectedError.
     """
-    why = addressing.objection(space, row)
+    why = addressing.objection(space, row) or addressing.refusal(space, row)
     if why is not None:
         raise RejectedError(f"not sent: {why}")
     connector = space.connector(row.connection)

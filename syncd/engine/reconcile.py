@@ -157,7 +157,7 @@ def _key_contacts(
             person = Person(
                 name=known.get("full_name", address), role=known.get("job_title"), email=address, is_client=is_client
             )
-            found.setdefault(address, person)
+            found.setdefault(address.casefold(), person)
     return list(found.values())
 
 

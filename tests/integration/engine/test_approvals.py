@@ -116,3 +116,39 @@ def test_status_names_the_records_that_wait_by_their_number(local: World) -> Non
         found = status.gather(space)
 
     assert found["held"] == [{"account": "acme", "project": "Portal", "record": 1, "recipients": ["li@acme.example"]}]
+
+
+def test_a_contact_who_is_not_to_be_contacted_blocks_the_digest(local: World) -> None:
+    local.zoho.edit("Contacts", local.ids["contact"], Email_Opt_Out=True)
+
+    report = local.run()
+
+    assert report.drafts[0].verdict is Verdict.BLOCKED
+    (problem,) = report.drafts[0].problems
+    assert problem.startswith("pm → mail: li@acme.example is marked as not to be contacted in 'crm'; take them out")
+    assert local.mail.messages == []
+
+
+def test_a_contact_who_opted_out_while_a_digest_was_queued_gets_nothing(local: World) -> None:
+    local.mail.misbehave(Fault.SERVER_ERROR, times=99)
+    local.run()
+    local.mail.behave()
+    local.zoho.edit("Contacts", local.ids["contact"], Email_Opt_Out=True)
+    local.pass_time(timedelta(hours=1))
+
+    local.run(only="pull")
+    local.run(only="push")
+
+    (row,) = local.rows("outbox", connection="mail")
+    assert row["detail"] == "not sent: li@acme.example is marked as not to be contacted in 'crm'"
+    assert (row["state"], local.mail.messages) == ("parked", [])
+
+
+def test_one_address_in_two_spellings_gets_one_message(local: World) -> None:
+    twice = ACME.replace("[li@acme.example]", "[li@acme.example, LI@Acme.Example]")
+    first = "  - {{audience: board, channel: mail, when: friday 16:00}}\n"
+    local.texts["acme"] = twice.replace("plan:\n", f"  board: {{{{contacts: [Li@acme.example]}}}}\nplan:\n{first}")
+
+    local.run()
+
+    assert [sent.recipients for sent in local.mail.messages] == [("Li@acme.example",)]
