@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import threading
 from datetime import UTC, datetime
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 def lab(
     connector: Annotated[str, typer.Argument(help="Whose API to imitate: github, pingcode, zoho_crm, email.")],
-    data: Annotated[Path | None, typer.Option(help="A folder with an export of the vendor's API to serve.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="What to serve: the folder of an export of the vendor's API, or `demo`.")
+    ] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="Serve the export as it was on this date.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The loopback port; any free one without it.")] = 0,
     fault: Annotated[
@@ -71,14 +74,19 @@ def _plan_faults(fake: FakeServer, wanted: list[str]) -> None:
 
 
 def _announce(connector: str, fake: FakeServer, *, as_json: bool) -> None:
-    found = getattr(fake, "token", None)
-    token = found if isinstance(found, str) else None  # elsewhere it is the handler of the token endpoint
+    from syncd.lab.block import block_of
+
+    block = block_of(connector, fake)
     if as_json:
-        output.print_json({"connector": connector, "url": fake.url, "token": token})
+        found = getattr(fake, "token", None)
+        token = found if isinstance(found, str) else None  # elsewhere it is the handler of the token endpoint
+        facts = {"connector": connector, "url": fake.url, "token": token}
+        output.print_json({**facts, "config": block.config, "environment": block.environment})
     else:
         console = output.console()
         console.print(Text(f"{connector} imitated at ") + Text(fake.url, style="bold"))
-        if token:
-            console.print(Text(f"token {token}", style="dim"))
-        console.print(Text("the connection needs allow_private_hosts: [127.0.0.1]; Ctrl-C ends the lab", style="dim"))
+        console.print(Text("for syncd.yaml, and for the environment of syncd:\n", style="dim"))
+        sys.stdout.write(block.yaml())  # as it is: to be copied, so never broken into lines
+        sys.stdout.writelines(f"\nexport {name}={shlex.quote(value)}" for name, value in block.environment.items())
+        console.print(Text("\n\nCtrl-C ends the lab", style="dim"))
     sys.stdout.flush()
