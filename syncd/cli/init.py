@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import sys
@@ -13,11 +14,13 @@ import typer
 from pydantic import SecretStr
 from rich.text import Text
 
+from syncd import log
 from syncd.cli import output
 from syncd.cli.output import DEFAULT_CONFIG, ConfigFolder, JsonFlag
 from syncd.errors import ConfigError
 from syncd.yamlfile import hint
 
+_NAMELESS: Final = "client"
 _WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
@@ -44,6 +47,9 @@ class _Client:
 def init(
     connectors: Annotated[list[str] | None, typer.Option("--connector", help="A connector; can be repeated.")] = None,
     client: Annotated[str | None, typer.Option(help="The client's name.")] = None,
+    id: Annotated[  # noqa: A002  # the option's name
+        str | None, typer.Option(help="The client's short id, its file's name; made from the name otherwise.")
+    ] = None,
     project: Annotated[str | None, typer.Option(help="The project's name.")] = None,
     contact: Annotated[str | None, typer.Option(help="The e-mail address that gets the digest.")] = None,
     locale: Annotated[str, typer.Option(help="The digest's language: zh-CN or en.")] = "en",
@@ -57,7 +63,7 @@ def init(
     existing = config / "syncd.yaml"
     connections = [] if existing.exists() else _connections(connectors, asks=asks)
     known = connections or _known(config)
-    made = _client(known, client, project, contact, locale, timezone, when, asks=asks)
+    made = _client(known, config, client, id, project, contact, locale, timezone, when, asks=asks)
     written = _write(config, connections, made, known)
     _load_again(config, written)
     if as_json:
@@ -116,7 +122,9 @@ def _known(config: Path) -> list[_Connection]:
 
 def _client(
     connections: list[_Connection],
+    config: Path,
     client: str | None,
+    wanted_id: str | None,
     project: str | None,
     contact: str | None,
     locale: str,
@@ -130,9 +138,13 @@ def _client(
         raise ConfigError("--client: give the client's name")
     if not any(c.role == "channel" for c in connections):
         raise ConfigError("a digest needs a channel: add --connector email")
-    slug = _slug(name)
-    if slug == "client" and asks:
-        slug = _slug(_ask("Short id of the client", slug))
+    if log.one_line(name) != name:
+        raise ConfigError("--client: give a name of one line, without control characters")
+    slug = wanted_id or _free_id(config, name)
+    if wanted_id is None and slug.startswith(_NAMELESS) and asks:
+        slug = _ask("Short id of the client", slug)
+    if _slug(slug) != slug:
+        raise ConfigError(f"--id {slug!r}: write small letters, digits and -, such as {_slug(slug)}")
     blank = f"CHANGE-ME-{slug}"  # one vendor project belongs to one client, and so does what stands in for it
     return _Client(
         id=slug,
@@ -155,8 +167,17 @@ def _ask(question: str, default: str) -> str:
     return str(typer.prompt(question, default=default)).strip()
 
 
+def _free_id(config: Path, name: str) -> str:
+    """Return an id for a client; names without Latin letters share one, so theirs are numbered."""
+    slug = _slug(name)
+    if slug != _NAMELESS or _slug(f"{name} x") != "x":
+        return slug
+    numbered = (f"{_NAMELESS}-{number}" for number in itertools.count(2))
+    return next(one for one in itertools.chain([slug], numbered) if not (config / "accounts" / f"{one}.yaml").exists())
+
+
 def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "client"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].rstrip("-") or _NAMELESS
 
 
 def _write(config: Path, connections: list[_Connection], made: _Client, known: list[_Connection]) -> list[Path]:

@@ -101,3 +101,48 @@ def test_what_is_not_given_is_asked_for_in_words_without_a_terminal(
     assert said.code == 2
     assert says in said.err
     assert not Path("config").exists()
+
+
+def test_clients_without_latin_letters_in_their_names_get_ids_of_their_own(syncd: Syncd) -> None:
+    for name in ("星河科技", "灯塔", "海棠 & 月"):
+        assert syncd("init", *CONNECTORS, "--client", name, "--contact", "li@acme.example").code == 0
+
+    config = settings.load(Path("config"))
+    assert {account.id: account.account for account in config.accounts.values()} == {
+        "client": "星河科技",
+        "client-2": "灯塔",
+        "client-3": "海棠 & 月",
+    }
+
+
+def test_an_id_can_be_chosen(syncd: Syncd) -> None:
+    said = syncd("init", *CONNECTORS, "--client", "星河科技", "--id", "xinghe", "--contact", "li@acme.example")
+
+    assert said.code == 0
+    assert settings.load(Path("config")).account("xinghe").account == "星河科技"
+
+
+def test_a_client_that_is_there_is_not_added_under_another_id(syncd: Syncd) -> None:
+    syncd("init", *CONNECTORS, "--client", "Client", "--contact", "li@acme.example")
+
+    again = syncd("init", "--client", "Client", "--contact", "li@acme.example")
+
+    assert again.code == 2
+    assert "client.yaml: is there already" in again.err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--client", "Acme", "--id", "../Acme"), "--id '../Acme': write small letters, digits and -, such as acme"),
+        (("--client", "Acme\nplan: []"), "--client: give a name of one line"),
+        (("--client", "Acme\x1b[31m"), "--client: give a name of one line"),
+    ],
+    ids=str,
+)
+def test_a_wrong_name_or_id_writes_nothing(syncd: Syncd, options: tuple[str, ...], says: str) -> None:
+    said = syncd("init", *CONNECTORS, *options, "--contact", "li@acme.example")
+
+    assert said.code == 2
+    assert says in said.err
+    assert not Path("config").exists()
