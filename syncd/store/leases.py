@@ -106,9 +106,9 @@ def held(
 ) -> Iterator[Callable[[], None]]:
     """Hold a lease for a block; yields a function that prolongs it. BusyError when somebody else has it.
 
-    With `wait`, ask again every 0.2 s for up to `wait_seconds`. What takes longer than a term prolongs the lease, or lets
-    `beating` do so. A prolongation that comes too late raises BusyError: the holder must stop, another one may have
-    begun.
+    With `wait`, ask again every 0.2 s for up to `wait_seconds`. What takes longer than a term prolongs the lease, or
+    lets `beating` do so. A prolongation that comes too late raises BusyError: the holder must stop, another one may
+    have begun.
     """
     holder = new_holder()
     waited = 0.0
