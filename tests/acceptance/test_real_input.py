@@ -44,6 +44,7 @@ class Story:
     shown: list[Any] = field(default_factory=list)
     past: list[Any] = field(default_factory=list)
     again: Any = None
+    checked: Any = None
     sizes: list[dict[str, int]] = field(default_factory=list)
     crm_writes: list[int] = field(default_factory=list)
     status: Any = None
@@ -111,7 +112,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 def live(story: Story, lab: Lab, mail: stage.Mailboxes) -> None:
     user = story.user
     stage.set_up(user, lab, story.crm, mail)
-    user.syncd("check")
+    story.checked = user.syncd("check", exit_code=1)  # the lab's clock stands in the past, and `check` says so
     for day in TUESDAYS:
         lab.show(day)
         story.runs.append(user.syncd("run", "--until", day))
@@ -122,6 +123,14 @@ def live(story: Story, lab: Lab, mail: stage.Mailboxes) -> None:
     story.past = [user.syncd("digest", user.client, "--as-of", day)[0] for day in TUESDAYS]
     story.status, story.parked = user.syncd("status"), user.syncd("parked", "list")
     story.mails = {who: mail.with_subject(user.project, reader=who, at_least=3) for who in (READER, SPONSOR)}
+
+
+def test_check_finds_nothing_amiss_but_the_clock_of_the_lab(story: Story) -> None:
+    amiss = [one for one in story.checked if not one["ok"]]
+
+    assert [one["connection"] for one in amiss] == ["github"]
+    assert amiss[0]["missing"] == []
+    assert any(note.startswith("the clocks differ by") for note in amiss[0]["notes"])
 
 
 # -- the record against the second count --------------------------------------------------------------------------
