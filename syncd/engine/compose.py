@@ -234,7 +234,10 @@ def commit(space: Workspace, drafted: Drafted) -> int:
             return 0
         _supersede(connection, turn, at)
         communication.save(connection, Kept(made, turn.schedule, slot, drafted.facts_hash, None))
+        told = outbox.known_keys(connection, [intent.idempotency_key for intent in drafted.intents])
         for intent in drafted.intents:
+            if intent.idempotency_key in told:
+                continue  # another rhythm of this very slot has told this reader: one message per person and slot
             queued += outbox.put(connection, intent, held=intent.idempotency_key in drafted.held, at=at)
         detail = {"number": made.number, "commands": queued, "content_hash": made.content_hash}
         audit.append(connection, "compose", f"{made.account}/{made.project}", detail, actor="syncd", at=at)

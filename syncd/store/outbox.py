@@ -281,6 +281,12 @@ def _cancel(
     return int(result.rowcount)
 
 
+def known_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Return those of `keys` that commands have."""
+    found = connection.execute(sa.select(outbox.c.idempotency_key).where(outbox.c.idempotency_key.in_(list(keys))))
+    return {row[0] for row in found}
+
+
 def own(connection: Connection, source: str, remote_ids: Sequence[str]) -> set[str]:
     """Return those of `remote_ids` that we have made at a connection ourselves, by our receipts."""
     if not remote_ids:

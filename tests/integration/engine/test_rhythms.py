@@ -122,3 +122,14 @@ def test_a_restored_database_does_not_take_new_writes_for_old_ones(local: World)
 
     assert [len(found) for found in keys] == [2, 2]
     assert keys[0].isdisjoint(keys[1])
+
+
+def test_two_rhythms_that_are_due_at_one_moment_tell_a_reader_once(local: World) -> None:
+    local.texts["acme"] = TWO
+    slot = local.clock.now()
+
+    compose_at(local, slot)
+    compose_at(local, slot, "monthly 1 09:00")
+
+    mails = [row for row in local.rows("outbox") if row["connection"] == "mail"]
+    assert [row["recipient"] for row in mails] == ["li@acme.example"]
