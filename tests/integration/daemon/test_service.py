@@ -171,7 +171,7 @@ def test_a_held_digest_is_given_up_when_the_next_one_comes(local: Agency) -> Non
 
     eventually(lambda: local.said("digest given up"))
     assert local.mails() == 0
-    assert local.slots("failed") == ["09:30"]
+    eventually(lambda: local.slots("failed") == ["09:30"])
 
 
 def test_a_fault_while_composing_is_tried_again(local: Agency, monkeypatch: pytest.MonkeyPatch) -> None:
