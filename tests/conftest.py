@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+import structlog
 
 pytest.register_assert_rewrite("syncd.sdk.contract")
 
@@ -14,8 +15,9 @@ from syncd.sdk.testing import is_inapplicable  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
-def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each test hide secrets of its own: those of another would mask innocent words here."""
+def _own_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test have a log of its own: another's level would drop lines here, another's secrets mask words."""
+    structlog.reset_defaults()
     monkeypatch.setattr(log, "_hidden", {})
 
 
