@@ -366,6 +366,8 @@ def test_a_failing_stream_is_tried_again_after_five_minutes_and_leaves_the_other
     local.github.misbehave(Fault.GONE, path="/milestones", times=1)
     local.pass_time(minutes=19)
     eventually(lambda: local.said("connection down"))
+    eventually(lambda: any(row["state"] == "failed" for row in local.rows("firings")))
+    assert quiet(lambda: local.said("connection back"))
     milestones, issues = local.github.count("/milestones"), local.github.count("/portal/issues$")
 
     local.pass_time(minutes=5, seconds=1)
